@@ -1,0 +1,66 @@
+# make help says what there is. On a fresh machine it needs Python 3.11 or later and a package registry, nothing else.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help report test test-all lab bench lock lint types api clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+REPORTS ?= journey_overview
+PYTEST ?= -n auto
+
+# Compiled Python is kept, whatever the caller's shell says: starts are three to four times quicker.
+unexport PYTHONDONTWRITEBYTECODE
+
+# One stamp per set of extras. A set-up that was cut short leaves none, and is begun again.
+SETUP := pyproject.toml constraints.txt tools/setup.sh
+$(VENV)/.set-up-report: $(SETUP)
+	@sh tools/setup.sh $@
+$(VENV)/.set-up-test: $(SETUP)
+	@sh tools/setup.sh $@ dev,excel,sentiment
+$(VENV)/.set-up-test-all: $(SETUP)
+	@sh tools/setup.sh $@ dev,excel,sentiment,oracles
+$(VENV)/.set-up-lab: $(SETUP)
+	@sh tools/setup.sh $@ lab
+$(VENV)/.set-up-bench: $(SETUP)
+	@sh tools/setup.sh $@ bench
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+report: $(VENV)/.set-up-report ## Run the standard report on data/samples and say where its page is
+	@for report in $(REPORTS); do \
+	  $(BIN)/journeykit report run $$report || exit $$?; \
+	  echo; echo "The page: file://$(CURDIR)/reports/$$report/latest/report.html"; \
+	done
+
+test: $(VENV)/.set-up-test ## Run the tests
+	@$(BIN)/python -m pytest -q $(PYTEST)
+
+test-all: $(VENV)/.set-up-test-all ## The slow tests too, and the comparisons with other packages
+	@$(BIN)/python -m pytest -q $(PYTEST) -m ""
+
+lab: $(VENV)/.set-up-lab ## Open JupyterLab on notebooks/explore
+	@$(BIN)/jupyter lab --notebook-dir=notebooks/explore
+
+bench: $(VENV)/.set-up-bench ## Compare speed with other packages, answers first
+	@$(BIN)/python benchmarks/run.py
+
+lint: $(VENV)/.set-up-test ## Style, of code and notebooks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.set-up-test ## Types
+	@$(BIN)/mypy
+
+api: $(VENV)/.set-up-test ## Write docs/api from the docstrings
+	@$(BIN)/python tools/api_pages.py
+
+# Python 3.11 and later on every system, all extras. Pip and uv both read it.
+lock: $(VENV)/.set-up-test ## Choose the versions in constraints.txt anew
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-annotate --strip-extras \
+	  --default-index https://pypi.org/simple --no-config --custom-compile-command "make lock" pyproject.toml -o constraints.txt
+	@echo "constraints.txt: $$(grep -c == constraints.txt) packages"
+
+clean: ## Remove what make made, but the reports
+	rm -rf $(VENV) build dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

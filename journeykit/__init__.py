@@ -1,0 +1,73 @@
+"""Digital customer journeys, from a raw interaction log to a published report.
+
+Examples
+--------
+>>> "read_log" in dir(jk)  # the public names load when first used
+True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+# Name -> the module that defines it, so that `import journeykit` itself imports nothing. The block below says the same
+# to type checkers and editors (tests/test_public_names.py compares the two).
+_HOME = {
+    "InteractionLog": "journeykit.log",
+    "read_log": "journeykit.log",
+    "StageModel": "journeykit.journey",
+    "Step": "journeykit.journey",
+    "language": "journeykit.text",
+    "stage_funnel": "journeykit.analyses.funnel",
+    "funnel": "journeykit.analyses.funnel",
+    "retention": "journeykit.analyses.retention",
+    "Inactivity": "journeykit.analyses.churn",
+    "Cancel": "journeykit.analyses.churn",
+    "Contract": "journeykit.analyses.churn",
+    "Tenures": "journeykit.analyses.churn",
+    "tenures": "journeykit.analyses.churn",
+    "survival_curve": "journeykit.analyses.churn",
+    "compare": "journeykit.results",
+    "load_sample": "journeykit.datasets",
+    "simulate_journeys": "journeykit.datasets",
+    "list_reports": "journeykit.reports",
+    "run_report": "journeykit.reports",
+}
+
+if TYPE_CHECKING:
+    from journeykit.analyses.churn import Cancel as Cancel
+    from journeykit.analyses.churn import Contract as Contract
+    from journeykit.analyses.churn import Inactivity as Inactivity
+    from journeykit.analyses.churn import Tenures as Tenures
+    from journeykit.analyses.churn import survival_curve as survival_curve
+    from journeykit.analyses.churn import tenures as tenures
+    from journeykit.analyses.funnel import funnel as funnel
+    from journeykit.analyses.funnel import stage_funnel as stage_funnel
+    from journeykit.analyses.retention import retention as retention
+    from journeykit.datasets import load_sample as load_sample
+    from journeykit.datasets import simulate_journeys as simulate_journeys
+    from journeykit.journey import StageModel as StageModel
+    from journeykit.journey import Step as Step
+    from journeykit.log import InteractionLog as InteractionLog
+    from journeykit.log import read_log as read_log
+    from journeykit.reports import list_reports as list_reports
+    from journeykit.reports import run_report as run_report
+    from journeykit.results import compare as compare
+    from journeykit.text import language as language
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'journeykit' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value  # the next look finds it without this function
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *_HOME})

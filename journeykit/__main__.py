@@ -1,0 +1,5 @@
+"""`python -m journeykit` is the `journeykit` command."""
+
+from journeykit.cli import main
+
+main()
