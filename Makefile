@@ -11,52 +11,54 @@ PYTEST ?= -n auto
 # Compiled Python is kept, whatever the caller's shell says: starts are three to four times quicker.
 unexport PYTHONDONTWRITEBYTECODE
 
-# One stamp per set of extras. A set-up that was cut short leaves none, and is begun again.
+# One stamp per set of extras; a larger set stamps the smaller ones too. A set-up that was cut short leaves no stamp
+# and is begun again.
 SETUP := pyproject.toml constraints.txt tools/setup.sh
-$(VENV)/.set-up-report: $(SETUP)
-	@sh tools/setup.sh $@
-$(VENV)/.set-up-test: $(SETUP)
-	@sh tools/setup.sh $@ dev,excel,sentiment
-$(VENV)/.set-up-test-all: $(SETUP)
-	@sh tools/setup.sh $@ dev,excel,sentiment,oracles
-$(VENV)/.set-up-lab: $(SETUP)
-	@sh tools/setup.sh $@ lab
-$(VENV)/.set-up-bench: $(SETUP)
-	@sh tools/setup.sh $@ bench
+STAMP := $(VENV)/.set-up
+$(STAMP)-report: $(SETUP)
+	@sh tools/setup.sh "" $@
+$(STAMP)-test: $(SETUP)
+	@sh tools/setup.sh dev,excel,sentiment $@ $(STAMP)-report
+$(STAMP)-test-all: $(SETUP)
+	@sh tools/setup.sh dev,excel,sentiment,oracles $@ $(STAMP)-test $(STAMP)-report
+$(STAMP)-lab: $(SETUP)
+	@sh tools/setup.sh lab $@ $(STAMP)-report
+$(STAMP)-bench: $(SETUP)
+	@sh tools/setup.sh bench $@ $(STAMP)-report
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-report: $(VENV)/.set-up-report ## Run the standard report on data/samples and say where its page is
+report: $(STAMP)-report ## Run the standard report on data/samples and say where its page is
 	@for report in $(REPORTS); do \
 	  $(BIN)/journeykit report run $$report || exit $$?; \
 	  echo; echo "The page: file://$(CURDIR)/reports/$$report/latest/report.html"; \
 	done
 
-test: $(VENV)/.set-up-test ## Run the tests
+test: $(STAMP)-test ## Run the tests
 	@$(BIN)/python -m pytest -q $(PYTEST)
 
-test-all: $(VENV)/.set-up-test-all ## The slow tests too, and the comparisons with other packages
+test-all: $(STAMP)-test-all ## The slow tests too, and the comparisons with other packages
 	@$(BIN)/python -m pytest -q $(PYTEST) -m ""
 
-lab: $(VENV)/.set-up-lab ## Open JupyterLab on notebooks/explore
+lab: $(STAMP)-lab ## Open JupyterLab on notebooks/explore
 	@$(BIN)/jupyter lab --notebook-dir=notebooks/explore
 
-bench: $(VENV)/.set-up-bench ## Compare speed with other packages, answers first
+bench: $(STAMP)-bench ## Compare speed with other packages, answers first
 	@$(BIN)/python benchmarks/run.py
 
-lint: $(VENV)/.set-up-test ## Style, of code and notebooks
+lint: $(STAMP)-test ## Style, of code and notebooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(VENV)/.set-up-test ## Types
+types: $(STAMP)-test ## Types
 	@$(BIN)/mypy
 
-api: $(VENV)/.set-up-test ## Write docs/api from the docstrings
+api: $(STAMP)-test ## Write docs/api from the docstrings
 	@$(BIN)/python tools/api_pages.py
 
 # Python 3.11 and later on every system, all extras. Pip and uv both read it.
-lock: $(VENV)/.set-up-test ## Choose the versions in constraints.txt anew
+lock: $(STAMP)-test ## Choose the versions in constraints.txt anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --upgrade --no-annotate --strip-extras \
 	  --default-index https://pypi.org/simple --no-config --custom-compile-command "make lock" pyproject.toml -o constraints.txt
 	@echo "constraints.txt: $$(grep -c == constraints.txt) packages"

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Makes .venv hold the project and the extras named, then compiles it. What make calls; safe to interrupt and to repeat.
+# Makes .venv hold the project and the extras named, compiles it, then writes the stamps that make looks at.
+# Safe to interrupt and to repeat.
 #
-#   tools/setup.sh STAMP [EXTRAS]        EXTRAS: comma-separated, as in pyproject.toml
+#   tools/setup.sh EXTRAS STAMP...        EXTRAS: comma-separated, as in pyproject.toml, or "" for none
 #
 # PYTHON=… chooses the interpreter. uv is used when it is on PATH, else venv and pip.
 set -eu
 
-stamp=$1
-extras=${2:-}
+extras=$1
+shift # what is left: the stamps
 venv=.venv
 unfinished=$venv/.unfinished # there while an installation is under way: found at the start, it means one was cut short
 log=$venv/setup.log
@@ -117,4 +118,4 @@ say "Compiling ..."
 "$venv/bin/python" -m journeykit.loops.compile
 
 rm -f "$unfinished"
-: >"$stamp"
+touch "$@"
