@@ -1,0 +1,100 @@
+"""Calendar periods: where local hours, days, weeks, months, quarters and years begin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from journeykit.errors import ParameterError
+from journeykit.schema import PERIODS, WEEK_STARTS, check_one_of
+
+_FREQUENCY = {"day": "D", "month": "MS", "quarter": "QS", "year": "YS"}
+_WEEK = {"monday": "W-MON", "sunday": "W-SUN"}
+
+
+def check_timezone(timezone: str) -> str:
+    """Return the zone's name, or say that there is none such."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ParameterError(f'timezone must be an IANA name such as "Europe/Istanbul", got {timezone!r}') from error
+    return timezone
+
+
+def as_timestamp(microseconds: int, timezone: str) -> pd.Timestamp:
+    """Show an instant in a zone."""
+    return pd.Timestamp(microseconds, unit="us", tz="UTC").tz_convert(timezone)
+
+
+def instant_us(value: object, timezone: str, *, name: str = "time") -> int:
+    """Read an instant as microseconds since 1970, UTC; without an offset it is local time.
+
+    Local midnight that daylight saving skips is the first instant after the
+    gap; a time that occurs twice is the earlier one.
+    """
+    try:
+        stamp = pd.Timestamp(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError) as error:
+        raise ParameterError(f'{name} must be a date or time such as "2024-03-31", got {value!r}') from error
+    if pd.isna(stamp):
+        raise ParameterError(f"{name} must be a date or time, got {value!r}")
+    if stamp.tzinfo is None:
+        stamp = stamp.tz_localize(timezone, ambiguous=True, nonexistent="shift_forward")
+    # Not .value, which is nanoseconds whatever the unit.
+    return int(stamp.tz_convert("UTC").tz_localize(None).to_datetime64().astype("M8[us]").astype(np.int64))
+
+
+def period_edges(
+    start: int, end: int, *, period: str, timezone: str, week_start: str = "monday"
+) -> NDArray[np.int64]:
+    """Begin of each local period from the one that holds `start` to the first at or after `end`.
+
+    Parameters
+    ----------
+    start, end : int
+        Instants in microseconds since 1970, UTC; half-open.
+    period : {"hour", "day", "week", "month", "quarter", "year"}
+        The calendar period.
+    timezone : str
+        IANA name of the zone in which periods begin.
+    week_start : {"monday", "sunday"}
+        First day of a week.
+
+    Returns
+    -------
+    array of int64
+        Instants in microseconds; period i is `[edges[i], edges[i + 1])`. With
+        n periods there are n + 1 edges.
+    """
+    check_one_of("period", period, PERIODS)
+    check_one_of("week_start", week_start, WEEK_STARTS)
+    first, last = as_timestamp(start, timezone), as_timestamp(max(start, end - 1), timezone)
+    if period == "hour":  # elapsed hours, so that a repeated local hour stays two
+        begin = pd.Timestamp(first.floor("h", ambiguous=np.True_, nonexistent="shift_forward")).tz_convert("UTC")
+        if begin > first:
+            begin -= pd.Timedelta("1h")
+        hours = int((last - begin) // pd.Timedelta("1h")) + 2
+        stamps = pd.date_range(begin, periods=hours, freq="h")
+        return stamps.as_unit("us").asi8.astype(np.int64)
+    if period == "week":
+        weekday = first.dayofweek if week_start == "monday" else (first.dayofweek + 1) % 7
+        begin_day = first.tz_localize(None).normalize() - pd.Timedelta(days=weekday)
+        frequency = _WEEK[week_start]
+    else:
+        begin_day = first.tz_localize(None).normalize().to_period(_PERIOD[period]).start_time
+        frequency = _FREQUENCY[period]
+    end_day = last.tz_localize(None).normalize() + pd.DateOffset(years=1, days=7)
+    days = pd.date_range(begin_day, end_day, freq=frequency)
+    edges = (
+        days.tz_localize(timezone, ambiguous=np.ones(len(days), dtype=bool), nonexistent="shift_forward")
+        .as_unit("us")
+        .asi8.astype(np.int64)
+    )
+    beyond = int(np.searchsorted(edges, end, side="left")) if end > start else 1
+    return edges[: beyond + 1]
+
+
+_PERIOD = {"day": "D", "month": "M", "quarter": "Q", "year": "Y"}

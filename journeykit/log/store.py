@@ -1,0 +1,103 @@
+"""Write a log to Parquet and read it back as it was."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from journeykit.log.build import offsets_of
+from journeykit.log.encode import encode_customers
+from journeykit.log.interactions import InteractionLog
+
+_KEY = b"journeykit.log"
+_VERSION = 1
+
+
+def write_log(log: InteractionLog, path: str | Path) -> None:
+    """Write events in the log's order, with its context in the file's metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    frame = pd.DataFrame({"customer": log.column("customer"), "time": log.times.astype("M8[us]")})
+    frame["touchpoint"] = log.column("touchpoint")
+    for name in ("channel", "stage", "value"):
+        if name in log.columns:
+            frame[name] = log.column(name)
+    for name, column in log.properties.items():
+        frame[f"property.{name}"] = column
+    context = {
+        "version": _VERSION,
+        "start": log.start,
+        "observed_until": log.observed_until,
+        "timezone": log.timezone,
+        "rows_read": log.rows_read,
+        "duplicates_merged": log.duplicates_merged,
+        "touchpoints": log.touchpoints.tolist(),
+        "channels": None if log.channels is None else log.channels.tolist(),
+        "stages": None if log.stage_model is None else log.stage_model.to_dict(),
+        "quality": json.loads(log.quality.to_json(orient="split")),
+        "quarantine": None,
+    }
+    if len(log.quarantine):
+        context["quarantine"] = json.loads(log.quarantine.astype("string").to_json(orient="split"))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(context).encode()})
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_stored(path: str | Path) -> InteractionLog | None:
+    """Read a log that `write_log` wrote; None if the file is not one."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError):
+        return None  # not Parquet at all: the door says so
+    if _KEY not in metadata:
+        return None
+    context = json.loads(metadata[_KEY])
+    frame = pq.read_table(path).to_pandas()
+    codes, customers = encode_customers(frame["customer"])
+    log = InteractionLog(
+        customers=customers,
+        offsets=offsets_of(codes, len(customers)),
+        times=frame["time"].to_numpy().astype("M8[us]").astype(np.int64),
+        touchpoint_codes=_recode(frame["touchpoint"], context["touchpoints"]).astype(np.int32),
+        touchpoints=pd.Index(context["touchpoints"], dtype=object),
+        start=context["start"],
+        observed_until=context["observed_until"],
+        timezone=context["timezone"],
+        channel_codes=_recode(frame["channel"], context["channels"]).astype(np.int32) if context["channels"] else None,
+        channels=pd.Index(context["channels"], dtype=object) if context["channels"] else None,
+        values=frame["value"].to_numpy(np.float64, copy=True) if "value" in frame else None,
+        properties={
+            name.removeprefix("property."): frame[name].rename(name.removeprefix("property."))
+            for name in frame.columns
+            if name.startswith("property.")
+        },
+        quality=_table(context["quality"]),
+        quarantine=_table(context["quarantine"]),
+        rows_read=context["rows_read"],
+        duplicates_merged=context["duplicates_merged"],
+    )
+    if context["stages"] is None:
+        return log
+    from journeykit.journey.stages import StageModel
+
+    model = StageModel.from_dict(context["stages"])
+    # The stages as they were given: a narrowed log may no longer show what decided them.
+    return replace(log, stage_model=model, stage_codes=_recode(frame["stage"], list(model.stages)).astype(np.int16))
+
+
+def _recode(column: pd.Series, names: list[str]) -> Any:
+    return pd.Index(names, dtype=object).get_indexer(column.astype(object).where(column.notna(), None))
+
+
+def _table(split: dict[str, Any] | None) -> pd.DataFrame:
+    return pd.DataFrame() if split is None else pd.DataFrame(**split)
