@@ -13,13 +13,13 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from string import Formatter
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Final
 
 from journeykit.errors import JourneykitError
 from journeykit.text.languages import MESSAGES, check_language, locale
 
 Forms = Mapping[str, str]
-T = TypeVar("T")
+SHARED: Final = "labels.toml"
 
 _PLACEHOLDER = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -51,19 +51,13 @@ def catalogue(language: str) -> Catalogue:
     messages: dict[str, str | Forms] = {}
     nouns: dict[str, Forms] = {}
     labels: dict[str, str] = {}
-    for path in sorted((MESSAGES / language).glob("*.toml")):
+    for path in sorted((MESSAGES / language).glob("*.toml"), key=lambda path: (path.name != SHARED, path.name)):
         topic = tomllib.loads(path.read_text(encoding="utf-8"))
-        _add(labels, topic.pop("labels", {}), path.name)
-        _add(nouns, topic.pop("nouns", {}), path.name)
-        _add(messages, {f"{path.stem}.{key}": message for key, message in topic.items()}, path.name)
+        # Topics may repeat a shared word, as a test sees to, but not give it another meaning.
+        labels = topic.pop("labels", {}) | labels
+        nouns = topic.pop("nouns", {}) | nouns
+        messages |= {f"{path.stem}.{key}": message for key, message in topic.items()}
     return Catalogue(MappingProxyType(messages), MappingProxyType(nouns), MappingProxyType(labels))
-
-
-def _add(known: dict[str, T], more: Mapping[str, T], file: str) -> None:
-    """Two topics may repeat a word, but never give it two meanings."""
-    for key, text in more.items():
-        if known.setdefault(key, text) != text:
-            raise MessageError(f"{file} says {key!r} is {text!r}, another file says {known[key]!r}")
 
 
 def message(key: str, language: str) -> str | Forms:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from journeykit.text.languages import locale
 if TYPE_CHECKING:
     from babel.numbers import NumberPattern
 
+TOO_LONG = 10**18
 MISSING = "–"
 INFINITE = "∞"
 
@@ -52,37 +53,31 @@ def percent_fixed(share: float, language: str, decimals: int) -> str:
     return _apply(_pattern(language, decimals, percent=True), share, decimals + 2, language)
 
 
-def signed(text: str, value: float, language: str) -> str:
-    """Put a plus before a positive number."""
-    from babel.numbers import get_plus_sign_symbol
-
+def signed(text: str, value: float) -> str:
+    """Put a plus before a positive number (Babel's comes with a direction mark that spoils a copied number)."""
     shown_as_zero = not any(character in "123456789" for character in text)
-    return text if value <= 0 or shown_as_zero else get_plus_sign_symbol(locale(language)) + text
+    return text if value <= 0 or shown_as_zero else f"+{text}"
 
 
 def significant(value: float, language: str, digits: int = 3) -> str:
     """Write a number with a few significant digits; whole numbers in full."""
-    if not math.isfinite(value):
-        return infinite(value, language)
-    if float(value).is_integer() and abs(value) < 1e15:
+    if type(value) is float and not math.isfinite(value):  # an int may be too long for a float
+        return infinite(value)
+    if abs(value) < TOO_LONG and value == int(value):
         return decimal(int(value), language)
     size = math.floor(math.log10(abs(value)))
-    if size < -5 or size >= 15:
+    if size < -5 or abs(value) >= TOO_LONG:
         from babel.numbers import format_scientific
 
-        return format_scientific(float(f"{value:.{digits - 1}e}"), "0.##E0", locale(language))
+        return format_scientific(Decimal(value).normalize(Context(digits)), "0.##E0", locale(language))
     return decimal(value, language, max(0, digits - 1 - size))
 
 
-def infinite(value: float, language: str) -> str:
+def infinite(value: float) -> str:
     """Write what has no digits: missing or without bound."""
     if math.isnan(value):
         return MISSING
-    if value > 0:
-        return INFINITE
-    from babel.numbers import get_minus_sign_symbol
-
-    return get_minus_sign_symbol(locale(language)) + INFINITE
+    return INFINITE if value > 0 else f"-{INFINITE}"
 
 
 def _apply(pattern: NumberPattern, value: float, decimals: int, language: str) -> str:

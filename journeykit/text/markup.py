@@ -10,7 +10,7 @@ from journeykit.schema import MISSING, UNMAPPED
 from journeykit.text.catalogue import Words
 from journeykit.text.languages import check_language, direction
 from journeykit.text.messages import say, word
-from journeykit.text.names import LTR_MARK, isolated_number, settled, shortened, visible
+from journeykit.text.names import isolated_number, settled, shortened, visible
 from journeykit.text.numbers import column, format_value, interval_cells
 from journeykit.text.tables import Column, columns_of, rows_shown
 
@@ -42,7 +42,7 @@ WORD_COLUMNS: Final = frozenset(
 _STYLES: Final = {
     "text": "text-align:start",
     "number": "text-align:right;font-variant-numeric:tabular-nums",
-    "interval": "text-align:start;font-variant-numeric:tabular-nums;opacity:.75;white-space:nowrap",
+    "interval": "text-align:start;font-variant-numeric:tabular-nums;opacity:.75",
 }
 
 
@@ -182,10 +182,12 @@ def _head(name: Any, language: str) -> str:
 
 def _cells(shown: Column, language: str, own: frozenset[str]) -> list[str]:
     name = shown.name if isinstance(shown.name, str) else ""
-    opening = f'<td class="jk-{shown.kind}" style="{_STYLES[shown.kind]}">'
+    # Names may wrap, numbers and dates may not.
+    wrap = "" if any(isinstance(cell, str) for cell in shown.cells) else ";white-space:nowrap"
+    opening = f'<td class="jk-{shown.kind}" style="{_STYLES[shown.kind]}{wrap}">'
     if shown.kind == "interval":
         pairs = interval_cells(name, shown.cells, shown.highs, language=language)
-        inside = [f'<bdi dir="ltr">{_clean(f"[{pair[0]}, {pair[1]}]")}</bdi>' if pair else "" for pair in pairs]
+        inside = [f'<bdi dir="ltr">{escape(f"[{pair[0]}, {pair[1]}]")}</bdi>' if pair else "" for pair in pairs]
     else:
         cells = column(name, shown.cells, language=language)
         inside = [_inside(raw, cell, name in own, language) for raw, cell in zip(shown.cells, cells, strict=True)]
@@ -194,17 +196,12 @@ def _cells(shown: Column, language: str, own: frozenset[str]) -> list[str]:
 
 def _inside(raw: Any, cell: str, ours: bool, language: str) -> str:
     if not isinstance(raw, str):
-        return escape(cell) if isolated_number(cell, language) == cell else f'<bdi dir="ltr">{_clean(cell)}</bdi>'
+        return escape(cell) if isolated_number(cell, language) == cell else f'<bdi dir="ltr">{escape(cell)}</bdi>'
     if isinstance(raw, Words):
         return escape(raw)
     if ours or raw in (MISSING, UNMAPPED):
         return _text(word(raw, language=language))
     return _text(cell)
-
-
-def _clean(cell: str) -> str:
-    """Drop Babel's own direction marks where an element does their work: a copied number stays a number."""
-    return escape(cell.replace(LTR_MARK, ""))
 
 
 def _text(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from journeykit.text.catalogue import message, pieces
 from journeykit.text.decimals import decimal, infinite, significant
 from journeykit.text.languages import locale
+from journeykit.text.names import isolated_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,17 +80,21 @@ def duration(seconds: float, language: str) -> str:
     ['45 s', '3.2 min', '5.1 h', '12.4 d']
     """
     if not math.isfinite(seconds):
-        return infinite(seconds, language)
+        return infinite(seconds)
     size = abs(seconds)
     # Chosen by what is shown, so that 59.97 minutes is not "60 min".
     if round(size, 1) < MINUTE:
         number = significant(seconds, language) if size < 10 else _short(seconds, language)
-        return fill("core.in_seconds", {"number": number}, language)
+        return _with_unit("core.in_seconds", number, language)
     if round(size / MINUTE, 1) < 60:
-        return fill("core.in_minutes", {"number": _short(seconds / MINUTE, language)}, language)
+        return _with_unit("core.in_minutes", _short(seconds / MINUTE, language), language)
     if round(size / HOUR, 1) < 24:
-        return fill("core.in_hours", {"number": _short(seconds / HOUR, language)}, language)
-    return fill("core.in_days", {"number": _short(seconds / DAY, language)}, language)
+        return _with_unit("core.in_hours", _short(seconds / HOUR, language), language)
+    return _with_unit("core.in_days", _short(seconds / DAY, language), language)
+
+
+def _with_unit(key: str, number: str, language: str) -> str:
+    return fill(key, {"number": isolated_number(number, language)}, language)
 
 
 def short_number(value: float) -> Decimal:

@@ -65,8 +65,7 @@ def isolated_number(text: str, language: str) -> str:
     """Keep signs, brackets and percents on their side of the number in a right-to-left sentence."""
     if direction(language) == "ltr" or _PLAIN_NUMBER.fullmatch(text) or has_right_to_left(text):
         return text
-    inside = text.replace(LTR_MARK, "")  # Babel's own marks: the isolate does their work
-    return f"{LTR_ISOLATE}{inside}{END_ISOLATE}"
+    return f"{LTR_ISOLATE}{text}{END_ISOLATE}"
 
 
 def width(text: str) -> int:

@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from journeykit.text.catalogue import counted, label
-from journeykit.text.decimals import MISSING, decimal, infinite, percent, percent_fixed, signed, significant
+from journeykit.text.decimals import MISSING, TOO_LONG, decimal, infinite, percent, percent_fixed, signed, significant
 from journeykit.text.languages import check_language, current_language
 from journeykit.text.moments import duration, fill, moment, period, short_number
-from journeykit.text.names import visible
+from journeykit.text.names import isolated_number, visible
 
 # The longest ending that fits a name decides; an ending may be the whole name.
 ENDINGS: Final = MappingProxyType(
@@ -113,17 +113,21 @@ def shown(kind: str, value: Any, language: str, unit: bool) -> str:
         return _number(kind, value, language, unit)
     if is_missing(value):
         return MISSING
+    if isinstance(value, timedelta):
+        return duration(value.total_seconds(), language)
     if type(value).__name__ in ("bool", "bool_"):
         return label("yes" if value else "no", language=language)
-    if isinstance(value, numbers.Real | Decimal):
+    if isinstance(value, numbers.Real | Decimal) and type(value).__name__ != "timedelta64":  # NumPy's is an integer
         plain = int(value) if isinstance(value, numbers.Integral) else float(value)
         return _number(kind, plain, language, unit)
     return _of_type(kind, value, language, unit)
 
 
 def _number(kind: str, value: float, language: str, unit: bool) -> str:
-    if not math.isfinite(value):
-        return infinite(value, language)
+    if type(value) is float and not math.isfinite(value):
+        return infinite(value)
+    if abs(value) >= TOO_LONG:
+        return significant(value, language)
     return _KINDS[kind](value, language, unit)
 
 
@@ -146,8 +150,6 @@ def _of_type(kind: str, value: Any, language: str, unit: bool) -> str:
         )
     if isinstance(value, date):
         return moment(value, language)
-    if isinstance(value, timedelta):
-        return duration(value.total_seconds(), language)
     if isinstance(value, pd.Period):
         return period(value, language)
     if isinstance(value, pd.Interval):
@@ -200,12 +202,12 @@ def _has_fraction(value: float) -> bool:
 def _days(value: float, language: str, unit: bool) -> str:
     number = short_number(value)
     text = decimal(float(number), language, max(0, -int(number.as_tuple().exponent)))
-    return counted("days", number, text, language) if unit else text
+    return counted("days", number, isolated_number(text, language), language) if unit else text
 
 
 def _points(value: float, language: str, unit: bool) -> str:
-    text = signed(decimal(value * 100, language, 1), value, language)
-    return fill("core.in_points", {"number": text}, language) if unit else text
+    text = signed(decimal(value * 100, language, 1), value)
+    return fill("core.in_points", {"number": isolated_number(text, language)}, language) if unit else text
 
 
 def _p(value: float, language: str, unit: bool) -> str:
@@ -221,7 +223,7 @@ _KINDS: Final[MappingProxyType[str, Callable[[float, str, bool], str]]] = Mappin
         "percent": lambda value, language, unit: percent(value, language),
         "level": _level,
         "points": _points,
-        "signed": lambda value, language, unit: signed(significant(value, language), value, language),
+        "signed": lambda value, language, unit: signed(significant(value, language), value),
         "days": _days,
         "days_with_decimals": lambda value, language, unit: decimal(value, language, 1),
         "seconds": lambda value, language, unit: duration(value, language),
