@@ -104,7 +104,13 @@ def counted(noun: str, number: Decimal, shown: str, language: str) -> str:
 
 
 def has_label(name: str, *, language: str | None = None) -> bool:
-    """Tell whether a column has a word; `x_low` and `x_high` stand under the word of `x`."""
+    """Tell whether a column has a word; `x_low` and `x_high` stand under the word of `x`.
+
+    Examples
+    --------
+    >>> has_label("reach_rate_low"), has_label("utm_medium")
+    (True, False)
+    """
     labels = catalogue(check_language(language)).labels
     return name in labels or re.sub(r"_(low|high)$", "", name) in labels
 

@@ -74,7 +74,13 @@ def _speaking(code: str) -> Iterator[str]:
 
 
 def current_language() -> str:
-    """Name the language spoken now, by its code."""
+    """Name the language spoken now, by its code.
+
+    Examples
+    --------
+    >>> current_language()
+    'en'
+    """
     return _CURRENT.get()
 
 

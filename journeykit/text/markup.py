@@ -135,6 +135,11 @@ def html_result(
     ------
     TypeError
         If a table is a plain str, which nobody has escaped.
+
+    Examples
+    --------
+    >>> html_result("Reach", ["Half of them <3 it."])
+    '<section class="jk-result" lang="en" dir="ltr"><h3>Reach</h3><p>Half of them &lt;3 it.</p></section>'
     """
     spoken = check_language(language)
     parts = [f'<section class="jk-result" lang="{spoken}" dir="{direction(spoken)}"><h3>{_said(title)}</h3>']
