@@ -63,20 +63,20 @@ def duration_us(value: object, *, name: str = "duration") -> int:
 
     if isinstance(value, str) and re.search(r"(?<![a-zA-Z])[mM](?![a-zA-Z])", re.sub(r"\d", "", value)):
         raise ParameterError(f'{name} "{value}" could be a minute or a month: say "1min" or "30d"')
-    if isinstance(value, int | float) or (isinstance(value, str) and _is_number(value)):
+    if isinstance(value, int | float) or _is_number(value):
         raise ParameterError(f'{name} needs a unit, as in "30d" or "45min", got {value!r}')
     try:
         delta = pd.Timedelta(value)  # type: ignore[arg-type]
     except (ValueError, TypeError) as error:
         raise ParameterError(f'{name} must be a duration such as "30d" or "45min", got {value!r}') from error
-    if pd.isna(delta) or delta <= pd.Timedelta(0):
+    if not delta > pd.Timedelta(0):  # not a time at all, too
         raise ParameterError(f"{name} must be longer than zero, got {value!r}")
     return int(delta.to_timedelta64().astype("m8[us]").astype("int64"))
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: object) -> bool:
     try:
-        float(text)
+        float(str(text))
     except ValueError:
         return False
     return True

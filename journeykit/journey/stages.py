@@ -332,9 +332,9 @@ def _is_pattern(name: str) -> bool:
 
 def _after_first(anchor: NDArray[np.bool_], log: InteractionLog) -> NDArray[np.bool_]:
     """Mark the events that follow their customer's first marked event."""
-    before = np.cumsum(anchor) - anchor  # marked events before this one, in the whole log
-    at_start = before[np.minimum(log.offsets[:-1], max(0, log.n_events - 1))] if log.n_events else before
-    return before > np.repeat(at_start, np.diff(log.offsets))
+    before: NDArray[np.int64] = np.cumsum(anchor) - anchor  # marked events before this one, in the whole log
+    marked: NDArray[np.bool_] = before > np.repeat(before[log.offsets[:-1]], np.diff(log.offsets))
+    return marked
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

@@ -120,7 +120,8 @@ def as_step(given: Any, log: InteractionLog) -> Step:
             return Step(stage=given)
         raise ParameterError(
             f"{given!r} is neither a touchpoint nor a stage of the log: "
-            f"{did_you_mean(given, [*log.touchpoints, *log.stages])} (a touchpoint that may be absent: jk.Step({given!r}))"
+            f"{did_you_mean(given, [*log.touchpoints, *log.stages])} "
+            f"(a touchpoint that may be absent: jk.Step({given!r}))"
         )
     if isinstance(given, Iterable):
         names = sorted(given)

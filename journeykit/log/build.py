@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +13,7 @@ from numpy.typing import NDArray
 
 from journeykit.log.encode import Codes
 from journeykit.loops import over_customers
+from journeykit.loops.engine import n_threads
 
 
 @dataclass(frozen=True)
@@ -26,20 +30,36 @@ class Columns:
 
     def take(self, rows: NDArray[np.int64]) -> Columns:
         """Choose rows, in this order; customers left without a row leave the dictionary."""
-        codes, ids = self.customers[0][rows], self.customers[1]
+        codes, ids = self.customers
+        # Gathering is limited by memory, and numpy lets go of the interpreter while it gathers: a thread a column.
+        jobs: list[Callable[[], Any]] = [
+            lambda: codes[rows],
+            lambda: self.times[rows],
+            lambda: self.touchpoints[0][rows],
+            lambda: None if self.channels is None else self.channels[0][rows],
+            lambda: None if self.values is None else self.values[rows],
+            lambda: None if self.sequence is None else self.sequence.take(rows),
+            *((lambda column=column: _take(column, rows)) for column in self.properties.values()),
+        ]
+        with ThreadPoolExecutor(n_threads()) as pool:
+            taken, times, touchpoints, channels, values, sequence, *properties = pool.map(lambda job: job(), jobs)
         used = np.zeros(len(ids), dtype=bool)
-        used[codes] = True
+        used[taken] = True
         if not used.all():
-            codes, ids = (np.cumsum(used, dtype=np.int32) - np.int32(1))[codes], ids[used]
+            taken, ids = (np.cumsum(used, dtype=np.int32) - np.int32(1))[taken], ids[used]
         return Columns(
-            customers=(codes, ids),
-            times=self.times[rows],
-            touchpoints=(self.touchpoints[0][rows], self.touchpoints[1]),
-            channels=None if self.channels is None else (self.channels[0][rows], self.channels[1]),
-            values=None if self.values is None else self.values[rows],
-            sequence=None if self.sequence is None else self.sequence.take(rows),
-            properties={name: column.take(rows).reset_index(drop=True) for name, column in self.properties.items()},
+            customers=(taken, ids),
+            times=times,
+            touchpoints=(touchpoints, self.touchpoints[1]),
+            channels=None if self.channels is None else (channels, self.channels[1]),
+            values=values,
+            sequence=sequence,
+            properties=dict(zip(self.properties, properties, strict=True)),
         )
+
+
+def _take(column: pd.Series, rows: NDArray[np.int64]) -> pd.Series:
+    return column.take(rows).reset_index(drop=True)
 
 
 def order_rows(columns: Columns) -> NDArray[np.int64]:
@@ -53,22 +73,24 @@ def order_rows(columns: Columns) -> NDArray[np.int64]:
         by_sequence = np.argsort(columns.sequence.rank(method="dense", na_option="bottom").to_numpy(), kind="stable")
         order, offsets = order_by_customer(np.ascontiguousarray(codes[by_sequence]), len(ids))
         order = by_sequence[order]
+    rows: NDArray[np.int64] = order
     times = columns.times
     if not bool((times[1:] >= times[:-1]).all()) or columns.sequence is not None:
-        over_customers(lambda first, last: sort_inside_customers(order, times, offsets, first, last), offsets)
-    return order
+        over_customers(lambda first, last: sort_inside_customers(rows, times, offsets, first, last), offsets)
+    return rows
 
 
-def repeated_rows(columns: Columns) -> NDArray[np.bool_]:
-    """Mark rows that repeat an earlier row in every column; rows are sorted by customer and time."""
-    codes, times = columns.customers[0], columns.times
-    repeated = np.zeros(len(times), dtype=bool)
-    # Only rows that share customer and time with a neighbour can be repeats.
-    same = (codes[1:] == codes[:-1]) & (times[1:] == times[:-1])
-    rows = np.flatnonzero(np.concatenate([same, [False]]) | np.concatenate([[False], same])) if len(times) else []
-    if not len(rows):
-        return repeated
-    tied = columns.take(np.asarray(rows))
+def repeated_rows(columns: Columns, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the places in `order` (sorted by customer and time) whose row repeats an earlier one in every column."""
+    codes, times = columns.customers[0], columns.times[order]
+    # Only rows that share time and customer with a neighbour can be repeats.
+    same: NDArray[np.int64] = np.flatnonzero(times[1:] == times[:-1])
+    same = same[codes[order[same]] == codes[order[same + 1]]]
+    if not same.size:
+        return same
+    places = np.union1d(same, same + 1)
+    rows = order[places]
+    tied = columns.take(rows)
     frame = pd.DataFrame({"customer": tied.customers[0], "time": tied.times, "touchpoint": tied.touchpoints[0]})
     if tied.channels is not None:
         frame["channel"] = tied.channels[0]
@@ -79,7 +101,7 @@ def repeated_rows(columns: Columns) -> NDArray[np.bool_]:
     frame.columns = pd.RangeIndex(frame.shape[1])
     for column in tied.properties.values():
         frame[frame.shape[1]] = _comparable(column)
-    repeated[rows] = frame.duplicated(keep="first").to_numpy()
+    repeated: NDArray[np.int64] = places[frame.duplicated(keep="first").to_numpy()]
     return repeated
 
 

@@ -47,9 +47,7 @@ def instant_us(value: object, timezone: str, *, name: str = "time") -> int:
     return int(stamp.tz_convert("UTC").tz_localize(None).to_datetime64().astype("M8[us]").astype(np.int64))
 
 
-def period_edges(
-    start: int, end: int, *, period: str, timezone: str, week_start: str = "monday"
-) -> NDArray[np.int64]:
+def period_edges(start: int, end: int, *, period: str, timezone: str, week_start: str = "monday") -> NDArray[np.int64]:
     """Begin of each local period from the one that holds `start` to the first at or after `end`.
 
     Parameters
@@ -73,9 +71,8 @@ def period_edges(
     check_one_of("week_start", week_start, WEEK_STARTS)
     first, last = as_timestamp(start, timezone), as_timestamp(max(start, end - 1), timezone)
     if period == "hour":  # elapsed hours, so that a repeated local hour stays two
-        begin = pd.Timestamp(first.floor("h", ambiguous=np.True_, nonexistent="shift_forward")).tz_convert("UTC")
-        if begin > first:
-            begin -= pd.Timedelta("1h")
+        into = pd.Timedelta(minutes=first.minute, seconds=first.second, microseconds=first.microsecond)
+        begin = (first - into).tz_convert("UTC")
         hours = int((last - begin) // pd.Timedelta("1h")) + 2
         stamps = pd.date_range(begin, periods=hours, freq="h")
         return stamps.as_unit("us").asi8.astype(np.int64)

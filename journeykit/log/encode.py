@@ -90,7 +90,7 @@ def _encode_numbers(numbers: NDArray[np.int64], present: NDArray[np.bool_]) -> C
         seen = np.zeros(high - low + 1, bool)
         seen[known - low] = True
         lookup = np.cumsum(seen, dtype=np.int32) - np.int32(1)
-        customers = pd.Index(np.flatnonzero(seen) + low)
+        customers: pd.Index = pd.Index(np.flatnonzero(seen) + low)
         coded = lookup[known - low]
     else:
         coded, distinct = pd.factorize(known)

@@ -121,7 +121,14 @@ class InteractionLog:
 
     def __post_init__(self) -> None:
         """Make every array read-only: a log never changes."""
-        for array in (self.offsets, self.times, self.touchpoint_codes, self.channel_codes, self.stage_codes, self.values):
+        for array in (
+            self.offsets,
+            self.times,
+            self.touchpoint_codes,
+            self.channel_codes,
+            self.stage_codes,
+            self.values,
+        ):
             if array is not None:
                 array.flags.writeable = False
 
@@ -164,7 +171,8 @@ class InteractionLog:
         """Local date of each event, as days since 1970-01-01."""
         edges = self.period_edges("day")
         first = as_timestamp(int(edges[0]), self.timezone).tz_localize(None).to_datetime64()
-        return self.positions(edges) + first.astype("M8[D]").astype(np.int32)
+        days: NDArray[np.int32] = self.positions(edges) + first.astype("M8[D]").astype(np.int32)
+        return days
 
     def positions(self, edges: NDArray[np.int64]) -> NDArray[np.int32]:
         """Position of the last edge at or before each event; -1 before the first edge."""
@@ -265,7 +273,9 @@ class InteractionLog:
             `observed_until` the earlier of the two ends.
         """
         begin = self.start if start is None else max(self.start, instant_us(start, self.timezone, name="start"))
-        stop = self.observed_until if end is None else min(self.observed_until, instant_us(end, self.timezone, name="end"))
+        stop = (
+            self.observed_until if end is None else min(self.observed_until, instant_us(end, self.timezone, name="end"))
+        )
         if begin >= stop:
             raise ParameterError(
                 f"nothing is observed between {start} and {end}: the log runs from {self.starts_at} to {self.ends_at}"

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from journeykit.log.calendar import as_timestamp, period_edges
-from journeykit.schema import DAY
+from journeykit.log.calendar import as_timestamp
 
 EARLIEST = 946_684_800_000_000
 """2000-01-01 UTC in microseconds: earlier times are suspicious."""
@@ -79,19 +78,22 @@ def _bare(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", decomposed).replace("_", " ").replace("-", " ").split())
 
 
-def silent_days(times: NDArray[np.int64], start: int, observed_until: int, timezone: str) -> tuple[int, str]:
-    """Count the days inside the observation without any event; name the first.
+def silent_days(times: NDArray[np.int64], edges: NDArray[np.int64], timezone: str) -> tuple[int, str]:
+    """Count the days of the observation without any event; name the first.
 
-    Only days in the log's own span count: a week or more of silence in the
-    middle is a gap in collection, or a very small log.
+    Parameters
+    ----------
+    times : array of int64
+        Microseconds since 1970, UTC, in any order.
+    edges : array of int64
+        Where the local days of the observation begin.
+    timezone : str
+        The zone they are local to.
     """
-    edges = period_edges(start, observed_until, period="day", timezone=timezone)
-    seen = np.zeros(len(edges), dtype=bool)
-    # One pass instead of a search per event: whole days since the first edge, mended for daylight saving.
-    day = np.clip((times - edges[0]) // DAY, 0, len(edges) - 2)
-    day += times >= edges[day + 1]
-    day -= times < edges[day]
-    seen[day] = True
-    silent = np.flatnonzero(~seen[: len(edges) - 1])
+    from journeykit.loops.sorting import mark_periods
+
+    seen = np.zeros(len(edges) - 1, dtype=bool)
+    mark_periods(times, edges, seen)
+    silent = np.flatnonzero(~seen)
     example = str(as_timestamp(int(edges[silent[0]]), timezone).date()) if silent.size else ""
     return int(silent.size), example

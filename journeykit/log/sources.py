@@ -75,7 +75,8 @@ def _read_parquet(paths: list[str]) -> pd.DataFrame:
         table = pa.concat_tables(tables, promote_options="permissive") if len(tables) > 1 else tables[0]
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise LogError(f"cannot read {paths[0]!r} as Parquet: {error}") from error
-    return table.to_pandas(ignore_metadata=True)
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    return frame
 
 
 def _is_text(kind: Any) -> bool:

@@ -64,6 +64,7 @@ def read_stored(path: str | Path) -> InteractionLog | None:
     context = json.loads(metadata[_KEY])
     frame = pq.read_table(path).to_pandas()
     codes, customers = encode_customers(frame["customer"])
+    channels = context["channels"]
     log = InteractionLog(
         customers=customers,
         offsets=offsets_of(codes, len(customers)),
@@ -73,8 +74,8 @@ def read_stored(path: str | Path) -> InteractionLog | None:
         start=context["start"],
         observed_until=context["observed_until"],
         timezone=context["timezone"],
-        channel_codes=_recode(frame["channel"], context["channels"]).astype(np.int32) if context["channels"] else None,
-        channels=pd.Index(context["channels"], dtype=object) if context["channels"] else None,
+        channel_codes=_recode(frame["channel"], channels).astype(np.int32) if channels is not None else None,
+        channels=pd.Index(channels, dtype=object) if channels is not None else None,
         values=frame["value"].to_numpy(np.float64, copy=True) if "value" in frame else None,
         properties={
             name.removeprefix("property."): frame[name].rename(name.removeprefix("property."))
@@ -96,7 +97,7 @@ def read_stored(path: str | Path) -> InteractionLog | None:
 
 
 def _recode(column: pd.Series, names: list[str]) -> Any:
-    return pd.Index(names, dtype=object).get_indexer(column.astype(object).where(column.notna(), None))
+    return pd.Index(names, dtype=object).get_indexer(pd.Index(column.astype(object).where(column.notna(), None)))
 
 
 def _table(split: dict[str, Any] | None) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def merge_tallies(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def bucket_of(customers: pd.Index, n: int) -> NDArray[np.int64]:
-    """Assign customers to one of n buckets by a hash of their id: the same on every machine and in every part of a log."""
+    """Assign customers to one of n buckets by a hash of their id: the same everywhere and in every part of a log."""
     ids = customers.to_numpy()
     hashed = pd.util.hash_array(ids, categorize=False)
     return (hashed % np.uint64(n)).astype(np.int64)

@@ -123,7 +123,7 @@ def _from_texts(column: pd.Series, missing: NDArray[np.bool_], timezone: str) ->
     for rows, zone in ((left & with_offset, "UTC"), (left & ~with_offset, timezone)):
         if not rows.any():
             continue
-        parsed = pd.to_datetime(texts[rows].astype(object), format="ISO8601", errors="coerce", utc=zone == "UTC" or None)
+        parsed = pd.to_datetime(texts[rows].astype(object), format="ISO8601", errors="coerce", utc=zone == "UTC")
         some = _from_datetimes(parsed, parsed.isna().to_numpy(dtype=bool), zone)
         micros[rows] = some.microseconds
         left[np.flatnonzero(rows)[~some.missing]] = False

@@ -87,8 +87,9 @@ def _numba_type(word: str) -> Any:
 
 def _keep_cache_writable(folder: Path) -> None:
     """Send numba's cache to a temporary folder where the package and the home are read-only."""
-    from numba import config
+    import numba
 
+    config: Any = numba.config  # its settings are made at run time
     if config.CACHE_DIR or _writable(folder / "__pycache__"):
         return
     home_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "numba"

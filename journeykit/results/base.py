@@ -103,9 +103,9 @@ class Result:
 
     def _left_out_sentences(self) -> list[str]:
         return [
-            say("core.left_out", customers=int(row.customers), reason=word(str(row.reason)))
-            for row in self.left_out.itertuples()
-            if row.customers
+            say("core.left_out", customers=customers, reason=word(str(reason)))
+            for reason, customers in zip(self.left_out["reason"], self.left_out["customers"], strict=True)
+            if customers
         ]
 
 
