@@ -1,0 +1,207 @@
+"""The `journeykit` command."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+import journeykit
+from journeykit.errors import JourneykitError, LogError, ParameterError
+
+FAILED, USAGE, LOG = 1, 2, 4
+"""Exit codes: a report failed, wrong usage or parameters, the log failed its checks."""
+
+WELCOME: Final = """\
+journeykit: customer journeys from raw interaction logs.
+
+  journeykit report list                       which reports there are
+  journeykit report show journey_overview      what a report can be asked
+  journeykit report run journey_overview       run it on the sample data
+  journeykit report run all --log events.parquet --customer user_id --time ts --touchpoint event
+  journeykit check events.csv                  what is wrong with a log
+
+--help after any of them says more."""
+
+COLUMNS: Final = ("customer", "time", "touchpoint", "channel", "value")
+
+
+class Exits(click.Group):
+    """A group whose commands end with the exit code that fits what went wrong."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; say what went wrong in a line, without a trace."""
+        try:
+            return super().invoke(context)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except JourneykitError as error:
+            click.echo(f"Error: {error}", err=True)
+            context.exit(exit_code(error))
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            context.exit(FAILED)
+
+
+def exit_code(error: JourneykitError) -> int:
+    """Return the exit code of an error.
+
+    Examples
+    --------
+    >>> exit_code(LogError("no customer")), exit_code(ParameterError("unknown"))
+    (4, 2)
+    """
+    from journeykit.reports.refusal import NotebookError
+
+    if isinstance(error, LogError):
+        return LOG
+    return USAGE if isinstance(error, ParameterError | NotebookError) else FAILED
+
+
+def log_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how a log is to be read."""
+    for name in reversed(COLUMNS):
+        command = click.option(f"--{name}", metavar="COLUMN", help=f"Column of the {name}.")(command)
+    command = click.option("--observed-until", metavar="TIME", help="Exclusive end of observation.")(command)
+    return click.option("--timezone", metavar="ZONE", help="Zone in which days begin, such as Europe/Istanbul.")(
+        command
+    )
+
+
+@click.group(cls=Exits, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(journeykit.__version__, prog_name="journeykit")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Customer journeys from raw interaction logs."""
+    if context.invoked_subcommand is None:
+        click.echo(WELCOME)
+
+
+@main.group(cls=Exits)
+def report() -> None:
+    """Run notebooks as reports, and publish their pages."""
+
+
+@report.command("list")
+def list_command() -> None:
+    """Name the standard reports and what they answer."""
+    listed = journeykit.list_reports()
+    width = max(map(len, listed["report"]), default=0)
+    for row in listed.itertuples():
+        click.echo(f"{row.report:<{width}}  {row.about}")
+
+
+@report.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show a report's parameters: types, defaults, help."""
+    from journeykit.reports.listing import about
+    from journeykit.reports.plan import find_reports
+
+    source = find_reports([name])[0]
+    click.echo(f"{source.name}: {about(source)}\n")
+    for parameter in source.parameters.values():
+        default = "must be given" if parameter.required else f"default {parameter.default!r}"
+        click.echo(f"  {parameter.name}: {parameter.kind}, {default}")
+        if parameter.help:
+            click.echo(f"      {parameter.help}")
+
+
+@report.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@click.option("--log", metavar="FILE", help="A CSV or Parquet file, a pattern, or a sample. Default: the sample data.")
+@log_options
+@click.option("--start", metavar="DAY", help="First day: 2024-01-31, last-month, -7d.")
+@click.option("--end", metavar="DAY", help="The day after the last; last-month ends when that month does.")
+@click.option("--as-of", metavar="DAY", help="The day that relative days count from: a date, or today.")
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the report.")
+@click.option("--params", "file", type=click.Path(exists=True, dir_okay=False), help="Parameters in a TOML file.")
+@click.option("--language", metavar="CODE", help="Language of the page.")
+@click.option("--out", type=click.Path(file_okay=False), help="Folder of all reports. Default: reports in the project.")
+@click.option("--keep", type=click.IntRange(min=1), help="Keep so many good and so many failed runs of each report.")
+@click.option("--deadline", type=click.FloatRange(min=1), metavar="SECONDS", help="How long each report may take.")
+@click.option("--quiet", "-q", is_flag=True, help="Say only what failed.")
+@click.option("--verbose", "-v", is_flag=True, help="Say a line per cell.")
+def run(names: tuple[str, ...], **options: Any) -> None:
+    """Run reports: standard ones by NAME, notebooks of your own by their file, or all."""
+    from journeykit.reports.execute import Limits
+    from journeykit.reports.run import Request, default_out, named_parameters, read_as_of, run_reports
+
+    request = Request(
+        names=names,
+        source=_source(options["log"], options),
+        parameters=named_parameters(
+            {**_from_file(options["file"]), **_from_words(options["parameters"])},
+            start=options["start"],
+            end=options["end"],
+            language=options["language"],
+        ),
+        out=Path(options["out"]).absolute() if options["out"] else default_out(),
+        as_of=read_as_of(options["as_of"]),
+        limits=Limits(total=options["deadline"]),
+        keep=options["keep"],
+    )
+    results = run_reports(request, say=click.echo if options["verbose"] else lambda line: None)
+    for result in results:
+        if not result.ok:
+            click.echo(f"{result.report}: failed: {result.reason}", err=True)
+            if result.run:
+                click.echo(f"  what it left: {result.folder}", err=True)
+        elif not options["quiet"]:
+            click.echo(f"{result.report}: ok, {result.seconds:.1f} s, {result.page}")
+    if not all(result.ok for result in results):
+        sys.exit(FAILED)
+
+
+@main.command()
+@click.argument("log")
+@log_options
+@click.option(
+    "--limit", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of rows that may be set aside."
+)
+def check(log: str, limit: float, **options: Any) -> None:
+    """Check a LOG: what was found, and how many rows had to be set aside."""
+    from journeykit.text import text_table
+
+    read = _source(log, options).read()
+    click.echo(repr(read) if not len(read.quality) else text_table(read.quality))
+    share = len(read.quarantine) / read.rows_read if read.rows_read else 0.0
+    click.echo(f"\n{read.n_events:,} of {read.rows_read:,} rows used, {len(read.quarantine):,} set aside ({share:.1%})")
+    if share > limit:
+        raise LogError(f"{share:.1%} of the rows were set aside, at most {limit:.1%} may be")
+
+
+def _source(log: str | None, options: dict[str, Any]) -> Any:
+    from journeykit.reports.sources import SAMPLES, LogSource
+
+    named = {name: options[name] for name in (*COLUMNS, "timezone", "observed_until") if options[name] is not None}
+    if named and (log is None or log in SAMPLES):
+        said = ", ".join(f"--{name.replace('_', '-')}" for name in named)
+        raise ParameterError(f"{said} say how to read a file: name it with --log")
+    return LogSource(log, named)
+
+
+def _from_words(words: tuple[str, ...]) -> dict[str, object]:
+    """Read NAME=VALUE; what a value means is decided by the parameter's annotation."""
+    given: dict[str, object] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or not name:
+            raise ParameterError(f"--param takes NAME=VALUE, got {word!r}")
+        if name in given:
+            raise ParameterError(f"--param {name} given twice")
+        given[name] = value
+    return given
+
+
+def _from_file(path: str | None) -> dict[str, object]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"cannot read {path}: {error}") from error

@@ -1,0 +1,260 @@
+"""What a report notebook calls: begin with a log, show results, end with a headline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from journeykit.errors import LogError, ReportError
+from journeykit.reports.blocks import figure_block, metric_records, show_block
+from journeykit.reports.sources import LogSource
+from journeykit.text import direction, html_table, label, say, word
+from journeykit.text import language as speaking
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from journeykit.log import InteractionLog
+    from journeykit.results import Result
+
+
+@dataclass(frozen=True)
+class Absent:
+    """An analysis that this log does not allow, with the reason; false in an `if`."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        """Return False, so that a notebook can say `if funnel:`."""
+        return False
+
+
+class Report:
+    """A page in the making: each call shows a part of it below the running cell.
+
+    The words are those of the report's language, whatever the cell's; numbers
+    come from results only, and what a result shows is also what
+    `metrics.json` gets.
+
+    Parameters
+    ----------
+    title : str
+        The page's title: a message such as `reports.journey_overview`, or
+        plain words.
+    log : InteractionLog, str, Path or None
+        What to report on: a log, or a file that `read_log` can read without
+        being told its columns; by default the sample data.
+    stages : str, optional
+        `digital`, `ecommerce` or a TOML file; by default the log's own
+        stages, or `digital` where it has none.
+    start, end : str, optional
+        First day, and the day after the last, in the log's timezone.
+    language : str
+        Code of the page's language.
+
+    Attributes
+    ----------
+    log : InteractionLog
+        With its stages, narrowed to the period.
+
+    Examples
+    --------
+    >>> report = Report("Visits", log=visits)  # doctest: +SKIP
+    >>> report.show(jk.stage_funnel(report.log, within="30d"), title="Stages")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        log: InteractionLog | str | Path | None = None,
+        stages: str | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        language: str = "en",
+    ) -> None:
+        self.language = language
+        self.log = _with_stages(LogSource(log).read(), stages)
+        if start is not None or end is not None:
+            self.log = self.log.between(start, end)
+        with speaking(language):
+            shown = word(title)
+            cover = {
+                "kind": "cover",
+                "title": shown,
+                "language": language,
+                "direction": direction(),
+                "period": {
+                    "start": self.log.starts_at.isoformat(),
+                    "end": self.log.ends_at.isoformat(),
+                    "timezone": self.log.timezone,
+                },
+                "period_line": say(
+                    "reports.period_line",
+                    starts_at=self.log.starts_at.date(),
+                    ends_at=(self.log.ends_at - pd.Timedelta(1, "us")).date(),  # the last day, not the one after
+                    timezone=self.log.timezone,
+                ),
+                "size_line": say("reports.size_line", customers=self.log.n_customers, events=self.log.n_events),
+                "quality_line": quality_sentence(self.log),
+            }
+        show_block(cover, text=shown)
+
+    def section(self, title: str) -> None:
+        """Begin a part of the page, listed in its contents."""
+        with speaking(self.language):
+            words = word(title)
+        show_block({"kind": "section", "title": words}, text=words)
+
+    def say(self, *sentences: str) -> None:
+        """Show sentences, each a paragraph: messages or plain words."""
+        with speaking(self.language):
+            words = [word(sentence) for sentence in sentences]
+        show_block({"kind": "text", "paragraphs": words}, text="\n".join(words))
+
+    def compute(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Call an analysis, on the report's log unless arguments are given; Absent if the log does not allow it.
+
+        Parameters
+        ----------
+        function : callable
+            An analysis such as `jk.stage_funnel`.
+        *arguments
+            What it works on; if one of them is Absent, so is the answer.
+        **options
+            Its options.
+
+        Returns
+        -------
+        Result or Absent
+        """
+        absent = next((argument for argument in arguments if isinstance(argument, Absent)), None)
+        if absent is not None:
+            return absent
+        try:
+            with speaking(self.language):
+                return function(*(arguments or (self.log,)), **options)
+        except LogError as error:
+            return Absent(str(error))
+
+    def show(
+        self, result: Result | Absent, *, title: str | None = None, caption: str | None = None, picture: bool = True
+    ) -> None:
+        """Show a result: its sentences, its picture, its table, and who was left out.
+
+        Parameters
+        ----------
+        result : Result or Absent
+            What an analysis returned; of one that the log does not allow, the
+            reason is shown.
+        title : str, optional
+            Begin a section with this title: a message or plain words.
+        caption : str, optional
+            What stands below the picture; by default the result's title.
+        picture : bool
+            Whether to draw it; False where the headline has it already.
+        """
+        if title is not None:
+            self.section(title)
+        with speaking(self.language):
+            if isinstance(result, Absent):
+                words = say("reports.absent", reason=result.reason)
+                show_block({"kind": "note", "paragraphs": [words]}, text=words)
+                return
+            self.say(result.describe())
+            name = word(caption or f"{result.topic}.title")
+            if picture:
+                self.figure(result.figure(), alt=result.alt_text(), caption=name)
+            self.table(result._shown(), caption=name)
+            notes = result._left_out_sentences()
+            if notes:
+                show_block({"kind": "note", "paragraphs": notes}, text="\n".join(notes))
+            show_block({"kind": "metrics", "records": metric_records(result.metrics())})
+
+    def figure(self, figure: Figure, *, alt: str, caption: str) -> None:
+        """Show a figure, with what it shows in words and a caption: both are needed."""
+        from matplotlib import pyplot
+
+        block, png = figure_block(figure, alt=alt, caption=caption)
+        pyplot.close(figure)  # or the kernel shows it a second time
+        show_block(block, text=alt, png=png)
+
+    def table(self, frame: pd.DataFrame, *, caption: str, max_rows: int | None = 50) -> None:
+        """Show a table, escaped, with its caption."""
+        with speaking(self.language):
+            html = html_table(frame, max_rows=max_rows)
+        show_block({"kind": "table", "html": html, "caption": caption}, text=caption, html=html)
+
+    def headline(self, message: str, *, picture: Result | Absent | None = None, **numbers: Any) -> None:
+        """Show what a reader gets in ten seconds: one sentence and one picture, on top of the page.
+
+        Parameters
+        ----------
+        message : str
+            A message with its numbers in `numbers`, or plain words.
+        picture : Result, optional
+            Whose main picture stands beside it.
+        **numbers
+            The message's numbers, with their interval.
+        """
+        with speaking(self.language):
+            sentence = say(message, **numbers) if numbers else word(message)
+            block: dict[str, Any] = {"kind": "headline", "sentence": sentence, "figure": None}
+            png = None
+            if isinstance(picture, Absent) or picture is None:
+                show_block(block, text=sentence)
+                return
+            drawn = _main_picture(picture)
+            block["figure"], png = figure_block(drawn, alt=picture.alt_text(), caption=word(f"{picture.topic}.title"))
+        show_block(block, text=sentence, png=png)
+
+    def about_data(self) -> None:
+        """Show what was found in the data, rule by rule; examples stay out, they may name customers."""
+        with speaking(self.language):
+            self.section("reports.about_data")
+            self.say(quality_sentence(self.log))
+            findings = self.log.quality
+            if len(findings):
+                self.table(findings[["rule", "rows", "share", "action"]], caption=label("quality"))
+
+
+def quality_sentence(log: InteractionLog) -> str:
+    """Say in one line how much of the data could be used, and how much was found."""
+    found = len(log.quality)
+    if not log.rows_read:
+        return say("reports.quality_unknown", findings=found)
+    used = log.rows_read - len(log.quarantine) - log.duplicates_merged
+    return say(
+        "reports.quality_line",
+        used_share=used / log.rows_read,
+        rows=log.rows_read,
+        quarantined=len(log.quarantine),
+        findings=found,
+    )
+
+
+def _main_picture(result: Result) -> Figure:
+    """Draw the main picture, wide and low, so that it stands beside a sentence."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.9), layout="constrained")
+    result.plot(ax=figure.add_subplot())
+    return figure
+
+
+def _with_stages(log: InteractionLog, stages: str | None) -> InteractionLog:
+    from journeykit.journey import StageModel
+
+    if stages is None and log.stage_model is not None:
+        return log
+    if stages in (None, "digital"):
+        return log.with_stages(StageModel.digital())
+    if stages == "ecommerce":
+        return log.with_stages(StageModel.ecommerce())
+    if not Path(stages).is_file():
+        raise ReportError(f"stages must be 'digital', 'ecommerce' or a TOML file, got {stages!r}")
+    return log.with_stages(StageModel.from_toml(stages))

@@ -1,0 +1,154 @@
+"""The log of a run: read once, described for run.json, handed to every notebook as one prepared file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from journeykit.errors import LogError, ParameterError
+
+if TYPE_CHECKING:
+    from journeykit.log import InteractionLog
+
+SAMPLE: Final = "guitar_shop"
+"""What a report runs on when no log is named."""
+
+SAMPLES: Final = (SAMPLE, "guitar_shop_small", "cdnow")
+"""Logs that can be named instead of a file."""
+
+_BLOCK: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """Where the log of a run comes from, and how to read it.
+
+    Attributes
+    ----------
+    given : str, Path, InteractionLog or None
+        A file, a pattern, the name of a sample, a log in memory, or None for
+        the sample data.
+    options : mapping
+        Further arguments of `read_log`: columns, timezone, observed_until.
+    """
+
+    given: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sample(self) -> str | None:
+        """The sample that is meant; where nobody named a log, one stands in."""
+        if self.given is None:
+            return SAMPLE
+        return self.given if isinstance(self.given, str) and self.given in SAMPLES else None
+
+    @property
+    def path(self) -> Path | None:
+        """The one file it is read from, absolute; None for a log in memory, a pattern or another file system."""
+        if self.sample is not None or not isinstance(self.given, str | Path) or not Path(self.given).is_file():
+            return None
+        return Path(self.given).resolve()
+
+    @property
+    def name(self) -> str:
+        """What the page calls it: never a whole path."""
+        if self.sample is not None:
+            return self.sample
+        return Path(self.given).name if isinstance(self.given, str | Path) else "a log in memory"
+
+    def read(self) -> InteractionLog:
+        """Read it.
+
+        Raises
+        ------
+        ParameterError
+            If the file isn't there, or a column is unknown.
+        LogError
+            If the log can't be used.
+        """
+        from journeykit.log import InteractionLog, read_log
+
+        if isinstance(self.given, InteractionLog):
+            return self.given
+        if self.sample is not None:
+            return _load(self.sample)
+        source = self.path or str(self.given)
+        local = "://" not in str(source) and not any(sign in str(source) for sign in "*?[")
+        if local and not Path(source).exists():
+            raise ParameterError(f"there is no file {source}")
+        try:
+            return read_log(source, **self.options)
+        except OSError as error:
+            raise LogError(f"cannot read {source}: {error}") from error
+
+
+def _load(name: str) -> InteractionLog:
+    from journeykit.datasets import load_sample
+    from journeykit.log import InteractionLog
+
+    log = load_sample(name) if name == "cdnow" else load_sample(name, stages=None)
+    assert isinstance(log, InteractionLog)
+    return log
+
+
+def describe_log(log: InteractionLog, source: LogSource) -> dict[str, Any]:
+    """Say which data a run used, so that it can be found and checked again."""
+    path = source.path
+    first, last = (log.times.min(), log.times.max()) if log.n_events else (None, None)
+    return {
+        "name": source.name,
+        "sample": source.sample is not None,
+        "path": str(path) if path else (str(source.given) if isinstance(source.given, str | Path) else None),
+        "bytes": path.stat().st_size if path else None,
+        "sha256": file_hash(path) if path else None,
+        "options": {name: str(value) for name, value in source.options.items() if value is not None},
+        "rows_read": log.rows_read,
+        "rows_quarantined": len(log.quarantine),
+        "duplicates_merged": log.duplicates_merged,
+        "events": log.n_events,
+        "customers": log.n_customers,
+        "first_event": _instant(first, log.timezone),
+        "last_event": _instant(last, log.timezone),
+        "start": log.starts_at.isoformat(),
+        "observed_until": log.ends_at.isoformat(),
+        "timezone": log.timezone,
+    }
+
+
+def check_period(log: InteractionLog, start: str | None, end: str | None) -> None:
+    """Refuse a period in which the log holds nothing, before a kernel is started for it.
+
+    Raises
+    ------
+    LogError
+        Naming the period asked for and the one there is.
+    """
+    if start is None and end is None:
+        return
+    try:
+        empty = log.between(start, end).n_events == 0
+    except ParameterError as error:
+        raise LogError(str(error)) from error
+    if empty:
+        raise LogError(
+            f"no interaction between {start or 'the beginning'} and {end or 'the end'}: "
+            f"the log runs from {log.starts_at} to {log.ends_at}"
+        )
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal text."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _instant(microseconds: int | None, timezone: str) -> str | None:
+    from journeykit.log.calendar import as_timestamp
+
+    return None if microseconds is None else as_timestamp(int(microseconds), timezone).isoformat()
