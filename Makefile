@@ -45,7 +45,7 @@ lab: $(STAMP)-lab ## Open JupyterLab on notebooks/explore
 	@$(BIN)/jupyter lab --notebook-dir=notebooks/explore
 
 bench: $(STAMP)-bench ## Compare speed with other packages, answers first
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python -m benchmarks.run
 
 lint: $(STAMP)-test ## Style, of code and notebooks
 	@$(BIN)/ruff check .
