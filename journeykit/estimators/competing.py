@@ -72,8 +72,8 @@ def _incidence(rows: pd.DataFrame, column: str, z: float, confidence: float) -> 
     step = before * share
     incidence = np.cumsum(step)
     se = np.sqrt(_variance(step, before, share, n, greenwood))
-    # As the share that has not ended this way; rounding may leave 1e-17 beyond 0.
-    low, high = log_log_interval(np.clip(1 - incidence, 0, 1), se, n, z, confidence)
+    other = 1 - incidence  # the share that has not ended this way
+    low, high = log_log_interval(np.where(other > 1e-12, other, 0.0), se, n, z, confidence)
     plain = rows.drop(columns=[*group_columns(rows), "events", "censored", "entered", *end_columns(rows)])
     plain.insert(0, "end", column.removeprefix("events_") if column != "events" else "event")
     return plain.assign(
