@@ -1,0 +1,82 @@
+"""When customers end: the first silence that lasts too long, or the first event that ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from journeykit.loops.engine import loop
+
+NEVER = 2**31 - 1
+"""A day that does not come."""
+
+
+@loop("i4", "b1", "bool", "i8", "i4", "out i8", "int", "int")
+def first_rows_from(days, counts, every, offsets, from_day, out, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Write each customer's first event that counts on `from_day` or later; -1 if there is none."""
+    for customer in range(first, last):
+        out[customer] = -1
+        for i in range(offsets[customer], offsets[customer + 1]):
+            if days[i] >= from_day[customer] and (every or counts[i]):
+                out[customer] = i
+                break
+
+
+@loop("i4", "b1", "bool", "i8", "i4", "i4", "int", "out i4 2d", "out b1 2d", "out i4 2d", "int", "int")
+def first_silences(days, counts, every, offsets, from_day, limits, last_day, exits, ended, back, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Find each customer's first silence of more than `limits[j]` days, for rising limits in one pass.
+
+    The first active day is `from_day` (NEVER leaves the customer out). The
+    silence after active day a is known to be one on day a + limit, if that
+    is `last_day` or before: this is the exit. Without one the exit is
+    `last_day`, and `ended` is False. `back` is the active day that broke the
+    silence, or NEVER.
+    """
+    n_limits = limits.size
+    for customer in range(first, last):
+        active = from_day[customer]
+        if active == NEVER:
+            continue
+        j = 0  # a silence longer than a limit is longer than those below it: they are decided in order
+        for i in range(offsets[customer], offsets[customer + 1]):
+            day = days[i]
+            if day > last_day or j == n_limits:
+                break
+            if day <= active or not (every or counts[i]):
+                continue
+            while j < n_limits and day - active > limits[j]:
+                exits[customer, j], ended[customer, j], back[customer, j] = active + limits[j], True, day
+                j += 1
+            active = day
+        while j < n_limits:
+            ended[customer, j] = active + limits[j] <= last_day
+            exits[customer, j] = active + limits[j] if ended[customer, j] else last_day
+            back[customer, j] = NEVER
+            j += 1
+
+
+@loop("i4", "i1", "i8", "i8", "i4", "int", "out i4", "out i1", "out i4", "int", "int")
+def first_ends(days, kinds, offsets, after_row, from_day, last_day, exits, ends, back, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Find each customer's first event of a kind that ends (2, 3, …), stored after a row and on a day or later.
+
+    `exits` is its day and `ends` its kind, or `last_day` and 0; `back` is the
+    day of the first start (kind 1) after it, or NEVER. A `from_day` of NEVER
+    leaves the customer out.
+    """
+    for customer in range(first, last):
+        if from_day[customer] == NEVER:
+            continue
+        exits[customer], ends[customer], back[customer] = last_day, 0, NEVER
+        for i in range(max(offsets[customer], after_row[customer] + 1), offsets[customer + 1]):
+            if days[i] > last_day:
+                break
+            if ends[customer] == 0:
+                if kinds[i] >= 2 and days[i] >= from_day[customer]:
+                    exits[customer], ends[customer] = days[i], kinds[i]
+            elif kinds[i] == 1:
+                back[customer] = days[i]
+                break
+
+
+def no_marks() -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Stand in for marks where every event counts."""
+    return np.zeros(0, dtype=np.bool_)

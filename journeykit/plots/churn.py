@@ -1,0 +1,265 @@
+"""Draw who is still there after how long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from journeykit.plots.canvas import COLOURS, FAINT, INK, MUTED, bare, new_axes, new_figure, percent_axis
+from journeykit.text import format_value, label, say, word
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from journeykit.results import Result
+
+MOST_LINES = 6
+"""More curves than this can't be told apart; the groups with the most customers are drawn."""
+
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (7, 2, 1.5, 2)), (0, (3, 1.2)), (0, (9, 3)))
+STEPS = (1, 2, 5, 7, 10, 14, 30, 60, 90, 180, 365, 730)
+
+
+def plot_survival(result: Any, ax: Axes | None = None) -> Axes:
+    """Draw the share still there by age, or of several ends the share of each; return the axes."""
+    ax = new_axes(ax, size=(8.0, 4.6))
+    if len(result.incidence):
+        _draw_ends(result, ax)
+    else:
+        _draw_curves(result, ax)
+    return ax
+
+
+def survival_figure(result: Any) -> Figure:
+    """Draw the curves, and under them how many customers are watched at each age."""
+    groups = _groups(result)
+    ends = _ends(result) if len(result.incidence) and len(groups) > 1 else [None]
+    rows = 0.45 + 0.24 * len(groups)
+    figure = new_figure((8.4, 3.9 * len(ends) + rows))
+    axes = figure.subplots(len(ends) + 1, 1, gridspec_kw={"height_ratios": [3.9] * len(ends) + [rows]})
+    for ax, end in zip(axes[:-1], ends, strict=True):
+        if end is None:
+            plot_survival(result, ax)
+        else:
+            _draw_end(result, ax, end)
+    for ax in axes[:-2]:
+        ax.set_xlabel("")
+    _number_at_risk(result, axes[-1], groups, axes[-2])
+    return figure
+
+
+def plot_tenures(result: Any, ax: Axes | None = None) -> Axes:
+    """Draw how many customers stayed how long, those who left apart from those still there; return the axes."""
+    ax = bare(new_axes(ax), grid="y")
+    table = result.table
+    if len(table):
+        edges = np.histogram_bin_edges(table["duration_days"], bins=min(40, max(1, table["duration_days"].nunique())))
+        left, there = (
+            np.histogram(table.loc[table["event"] == ended, "duration_days"], edges)[0] for ended in (True, False)
+        )
+        width = np.diff(edges)
+        ax.bar(edges[:-1], left, width, align="edge", color=COLOURS[0], edgecolor="white", linewidth=0.4,
+               label=say("churn.left"))  # fmt: skip
+        ax.bar(edges[:-1], there, width, bottom=left, align="edge", color=FAINT, edgecolor=MUTED, linewidth=0.4,
+               hatch="///", label=say("churn.still_there"))  # fmt: skip
+        ax.legend(frameon=False)
+    ax.set_xlabel(label("duration_days"))
+    ax.set_ylabel(say("churn.axis_customers"))
+    return ax
+
+
+def tenures_figure(result: Any) -> Figure:
+    """Draw `plot_tenures` on a figure of its own."""
+    figure = new_figure((8.0, 4.2))
+    plot_tenures(result, figure.subplots())
+    return figure
+
+
+# -- curves ----------------------------------------------------------------------------------
+
+
+def _draw_curves(result: Any, ax: Axes) -> None:
+    groups = _groups(result)
+    _frame(result, ax, say("churn.axis_survival"))
+    ends = []
+    for i, group in enumerate(groups):
+        rows = _rows(result.table, group=group)
+        _step(ax, rows, "survival", COLOURS[i], DASHES[i % len(DASHES)], band=len(groups) <= 4, start=1.0)
+        _censor_marks(ax, rows, COLOURS[i], _reach(result))
+        ends.append((_name(result, group), COLOURS[i], _last(rows, "survival", _reach(result))))
+    if len(groups) == 1:
+        _mark_median(result, ax)
+    else:
+        _name_lines(ax, ends)
+    _shade_unknown(result, ax)
+
+
+def _draw_ends(result: Any, ax: Axes) -> None:
+    if len(_groups(result)) > 1:
+        _draw_end(result, ax, _ends(result)[0])
+        return
+    _frame(result, ax, say("churn.axis_incidence"))
+    ends = []
+    for i, end in enumerate(_ends(result)[:MOST_LINES]):
+        rows = _rows(result.incidence, end=end)
+        _step(ax, rows, "incidence", COLOURS[i], DASHES[i], band=True, start=0.0)
+        ends.append((word(end), COLOURS[i], _last(rows, "incidence", _reach(result))))
+    _name_lines(ax, ends)
+    _fit_height(ax, result.incidence)
+
+
+def _draw_end(result: Any, ax: Axes, end: str) -> None:
+    """Draw one end's share, a line a group."""
+    _frame(result, ax, say("churn.axis_incidence_of", end=word(end)))
+    groups, ends = _groups(result), []
+    for i, group in enumerate(groups):
+        rows = _rows(result.incidence, group=group, end=end)
+        _step(ax, rows, "incidence", COLOURS[i], DASHES[i], band=len(groups) <= 4, start=0.0)
+        ends.append((_name(result, group), COLOURS[i], _last(rows, "incidence", _reach(result))))
+    _name_lines(ax, ends)
+    _fit_height(ax, result.incidence)
+
+
+def _frame(result: Any, ax: Axes, ylabel: str) -> None:
+    bare(ax, grid="y")
+    reach = _reach(result)
+    ax.set_xlim(0, reach)
+    ax.set_xticks(np.arange(0, reach + 1e-9, _step_of(reach)))
+    ax.set_ylim(0, 1.02)
+    percent_axis(ax.yaxis)
+    ax.set_xlabel(say("churn.axis_time"))
+    ax.set_ylabel(ylabel)
+
+
+def _fit_height(ax: Axes, incidence: pd.DataFrame) -> None:
+    """Use the height: an axis to 100% would flatten ends that few come to."""
+    most = float(incidence["incidence_high"].where(incidence["at_risk"] >= 5).max())
+    if np.isfinite(most):
+        ax.set_ylim(0, min(1.02, max(0.05, 1.1 * most)))
+
+
+def _step(ax: Axes, rows: pd.DataFrame, name: str, colour: str, dashes: Any, *, band: bool, start: float) -> None:
+    time = np.append(0.0, rows["time_days"].to_numpy(dtype=float).clip(0))
+    value, low, high = (np.append(start, rows[f"{name}{side}"].to_numpy(dtype=float)) for side in ("", "_low", "_high"))
+    if band:
+        ax.fill_between(time, low, high, step="post", color=colour, alpha=0.16, linewidth=0)
+    ax.plot(time, value, drawstyle="steps-post", color=colour, linestyle=dashes, linewidth=1.9)
+
+
+def _censor_marks(ax: Axes, rows: pd.DataFrame, colour: str, reach: float) -> None:
+    """Tick where customers stop being watched: all of them if they are few, else a dozen along the way."""
+    rows = rows[(rows["censored"] > 0) & (rows["time_days"] <= reach)]
+    if len(rows) > 30:
+        passed = rows["censored"].cumsum() / rows["censored"].sum()
+        rows = rows.iloc[np.unique(np.searchsorted(passed, np.linspace(0.04, 0.96, 12)).clip(0, len(rows) - 1))]
+    ax.plot(rows["time_days"], rows["survival"], linestyle="", marker="|", markersize=7, color=colour, alpha=0.8)
+
+
+def _mark_median(result: Any, ax: Axes) -> None:
+    median = result.summary["median_days"].iloc[0]
+    if np.isfinite(median) and median <= ax.get_xlim()[1]:
+        ax.plot([0, median, median], [0.5, 0.5, 0], color=MUTED, linewidth=1, linestyle=":")
+        text = say("churn.half_gone", median_days=median)
+        ax.annotate(text, (median, 0.5), xytext=(6, 5), textcoords="offset points", color=INK, fontsize=9.5)
+
+
+def _shade_unknown(result: Any, ax: Axes) -> None:
+    """Say why the curve begins flat: a silence is known only when it has lasted."""
+    limit = result.params.get("limit_days") or 0
+    if not limit or result.params["dated"] != "known":
+        return
+    ax.axvspan(0, limit, color=FAINT, alpha=0.35, linewidth=0, zorder=0)
+    text = say("churn.not_known_yet", limit_days=limit)
+    ax.text(limit, 0.02, f" {text}", color=MUTED, fontsize=8.5, va="bottom", ha="left")
+
+
+def _name_lines(ax: Axes, lines: list[tuple[str, str, float]]) -> None:
+    """Write each line's name at its end, moved apart where they would overlap."""
+    low, high = ax.get_ylim()
+    ordered = sorted(lines, key=lambda line: line[2])
+    heights = _apart([height for _, _, height in ordered], 0.058 * (high - low), low, high)
+    for (name, colour, _), height in zip(ordered, heights, strict=True):
+        ax.annotate(
+            name, (1, height), xycoords=("axes fraction", "data"), xytext=(6, 0),
+            textcoords="offset points", va="center", color=colour, fontsize=10, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _apart(heights: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Move rising heights apart by at least a gap, each as little as can be; blocks that touch move together."""
+    blocks: list[tuple[float, int]] = []  # mean of the heights less their share of gaps, and how many
+    for i, height in enumerate(heights):
+        mean, size = height - i * gap, 1
+        while blocks and blocks[-1][0] > mean:
+            before, count = blocks.pop()
+            mean, size = (before * count + mean * size) / (count + size), count + size
+        blocks.append((mean, size))
+    spread = [mean for mean, size in blocks for _ in range(size)]
+    placed = [each + i * gap for i, each in enumerate(spread)]
+    shift = min(0.0, high - placed[-1]) if placed else 0.0
+    return [max(each + shift, low + i * gap) for i, each in enumerate(placed)]
+
+
+def _number_at_risk(result: Any, ax: Axes, groups: list[str], above: Axes) -> None:
+    """Write under the curves how many customers are watched at each tick."""
+    ax.set_xlim(above.get_xlim())
+    ax.set_ylim(len(groups) - 0.4, -0.6)
+    for side in ("top", "right", "bottom", "left"):
+        ax.spines[side].set_visible(False)
+    ax.set_xticks([])
+    ax.tick_params(axis="y", length=0, pad=20)
+    ax.set_title(say("churn.watched"), loc="left", fontsize=9.5, color=MUTED)
+    ax.set_yticks(range(len(groups)), [_name(result, group) if len(groups) > 1 else "" for group in groups])
+    counts = result.at_risk([tick for tick in above.get_xticks() if tick <= ax.get_xlim()[1]])
+    if len(result.summary) > len(groups):
+        more = say("churn.more_groups", groups=len(result.summary) - len(groups))
+        ax.set_xlabel(more, loc="left", fontsize=9, color=MUTED)
+    for i, group in enumerate(groups):
+        colour = COLOURS[i] if len(groups) > 1 else INK
+        ax.get_yticklabels()[i].set_color(colour)
+        for row in counts[counts["group"] == group].itertuples():
+            shown = format_value("customers", int(row.at_risk))
+            ax.text(row.time_days, i, shown, ha="center", va="center", fontsize=9, color=INK, clip_on=False)
+
+
+# -- what is drawn ---------------------------------------------------------------------------
+
+
+def _groups(result: Any) -> list[str]:
+    """Groups to draw, in the table's order: the largest, if there are too many."""
+    summary = result.summary
+    largest = summary.nlargest(MOST_LINES, "customers")["group"] if len(summary) > MOST_LINES else summary["group"]
+    return [group for group in summary["group"] if group in set(largest)]
+
+
+def _ends(result: Any) -> list[str]:
+    return list(dict.fromkeys(result.params.get("ends") or result.incidence["end"]))
+
+
+def _rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+def _name(result: Result, group: str) -> str:
+    return word(group)
+
+
+def _reach(result: Any) -> float:
+    """Age up to which to draw: while enough customers are watched for the curve to mean something."""
+    table = result.table
+    enough = min(10, max(1, int(result.summary["customers"].max() * 0.02)))
+    return float(max(table.loc[table["at_risk"] >= enough, "time_days"].max(), result.params["horizon_days"], 1))
+
+
+def _last(rows: pd.DataFrame, name: str, reach: float) -> float:
+    return float(rows.loc[rows["time_days"] <= reach, name].iloc[-1])
+
+
+def _step_of(reach: float) -> float:
+    """Distance of ticks: familiar numbers of days, about six of them."""
+    return next((step for step in STEPS if reach / step <= 8), 10 ** int(np.log10(reach)))
