@@ -1,7 +1,31 @@
 """Running notebooks as reports, and publishing what they show."""
 
-from journeykit.reports.listing import list_reports
-from journeykit.reports.report import Absent, Report
-from journeykit.reports.run import RunFailedError, RunResult, run_report
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["Absent", "Report", "RunFailedError", "RunResult", "list_reports", "run_report"]
+if TYPE_CHECKING:
+    from journeykit.reports.listing import list_reports as list_reports
+    from journeykit.reports.report import Absent as Absent
+    from journeykit.reports.report import Report as Report
+    from journeykit.reports.run import RunFailedError as RunFailedError
+    from journeykit.reports.run import RunResult as RunResult
+    from journeykit.reports.run import run_report as run_report
+
+# What a notebook needs must not wait for what runs it: papermill and its kin take seconds to import.
+_HOME = {
+    "Absent": "report",
+    "Report": "report",
+    "RunFailedError": "run",
+    "RunResult": "run",
+    "list_reports": "listing",
+    "run_report": "run",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'journeykit.reports' has no attribute {name!r}")
+    return getattr(import_module(f"journeykit.reports.{_HOME[name]}"), name)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import nbformat
-
 CELL_LIMIT: Final = 30 * 60
 """Seconds that one cell may take."""
 
@@ -38,13 +36,13 @@ class Executed:
         Why it failed, in one line; None if it is ok.
     cells : int
         How many code cells ran.
-    notebook : NotebookNode
+    notebook : dict
         With all outputs that arrived.
     """
 
     failure: str | None
     cells: int
-    notebook: nbformat.NotebookNode
+    notebook: dict[str, Any]
 
 
 class Stopped(KeyboardInterrupt):
@@ -55,7 +53,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def execute(
-    notebook: nbformat.NotebookNode,
+    notebook: dict[str, Any],
     target: Path,
     parameters: Mapping[str, Any],
     *,
@@ -67,7 +65,7 @@ def execute(
 
     Parameters
     ----------
-    notebook : NotebookNode
+    notebook : dict
         The notebook; it is not changed.
     target : Path
         Where the executed notebook goes.
@@ -85,17 +83,19 @@ def execute(
     Executed
         Never raises for what the notebook does; `Stopped` passes through.
     """
+    import nbformat
     import papermill
 
     from journeykit.reports.kernel import own_kernel
 
-    watch = _Watch(limits, log, [cell for cell in notebook.cells if cell.cell_type == "code"])
+    code = sum(cell["cell_type"] == "code" for cell in notebook["cells"])
+    watch = _Watch(limits, log, code + bool(parameters))  # papermill adds a cell for the values
     _quiet_papermill()
     problem: str | None = None
     try:
         with own_kernel(target.with_name("run.log")) as manager:
             papermill.execute_notebook(
-                notebook,
+                nbformat.from_dict(notebook),
                 str(target).replace("{", "{{").replace("}", "}}"),  # papermill formats the path
                 parameters=dict(parameters),
                 kernel_name="python3",
@@ -115,12 +115,23 @@ def execute(
     except Exception as error:  # whatever it is, the report failed and its reason belongs into the log
         problem = _one_line(error, watch)
         log(_trace(error))
-    done = nbformat.read(target, as_version=4) if target.exists() else notebook
-    failure = verdict(done, problem)
-    return Executed(failure, sum(cell.get("execution_count") is not None for cell in done.cells), done)
+    done = _read_back(target, notebook)
+    ran = sum(cell.get("execution_count") is not None for cell in done["cells"])
+    return Executed(verdict(done, problem), ran, done)
 
 
-def verdict(notebook: nbformat.NotebookNode, problem: str | None = None) -> str | None:
+def _read_back(target: Path, notebook: dict[str, Any]) -> dict[str, Any]:
+    """Read what was written; a full disk may have cut it short, then nothing counts as run."""
+    import nbformat
+
+    try:
+        done: dict[str, Any] = nbformat.read(target, as_version=4)
+    except (OSError, ValueError):
+        return notebook
+    return done
+
+
+def verdict(notebook: Mapping[str, Any], problem: str | None = None) -> str | None:
     """Say why an executed notebook is not to be trusted, or None if it is.
 
     papermill calls cells completed that never ran when a kernel dies or
@@ -135,14 +146,14 @@ def verdict(notebook: nbformat.NotebookNode, problem: str | None = None) -> str 
     """
     if problem is not None:
         return problem
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     for number, cell in enumerate(code, start=1):
-        for output in cell.outputs:
-            if output.output_type == "error":
-                said = f": {output.evalue.strip().splitlines()[0]}" if output.evalue.strip() else ""
-                return f"code cell {number} raised {output.ename}{said}"
+        for output in cell["outputs"]:
+            if output["output_type"] == "error":
+                said = output["evalue"].strip().splitlines()
+                return f"code cell {number} raised {': '.join([output['ename'], *said[:1]])}"
     for number, cell in enumerate(code, start=1):
-        if cell.source.strip() and cell.get("execution_count") is None:
+        if cell["source"].strip() and cell.get("execution_count") is None:
             return f"code cell {number} did not run"
     return None
 
@@ -150,10 +161,10 @@ def verdict(notebook: nbformat.NotebookNode, problem: str | None = None) -> str 
 class _Watch:
     """Keeps the time of a run and writes a line per cell."""
 
-    def __init__(self, limits: Limits, log: Log, cells: list[Any]) -> None:
+    def __init__(self, limits: Limits, log: Log, cells: int) -> None:
         self.limits = limits
         self.log = log
-        self.cells = len(cells)
+        self.cells = cells
         self.started = time.monotonic()
         self.number = 0
         self.cell_started = self.started
@@ -175,7 +186,7 @@ class _Watch:
         seconds = time.monotonic() - self.cell_started
         status = execute_reply["content"]["status"]
         first = next((line for line in cell.source.splitlines() if line.strip()), "")
-        self.log(f"cell {self.number} of {self.cells + 1}  {status}  {seconds:6.2f} s  {first[:70]}")
+        self.log(f"cell {self.number} of {self.cells}  {status}  {seconds:6.2f} s  {first[:70]}")
 
 
 def _one_line(error: BaseException, watch: _Watch) -> str:

@@ -38,8 +38,8 @@ def list_reports() -> pd.DataFrame:
 
 def about(source: Source) -> str:
     """Say in a line what a report answers: the first line under its title, else the title."""
-    for cell in source.notebook.cells:
-        if cell.cell_type == "markdown":
-            lines = [line.strip() for line in cell.source.splitlines() if line.strip() and not line.startswith("#")]
+    for cell in source.notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            lines = [line.strip() for line in cell["source"].splitlines() if line.strip() and line[0] != "#"]
             return lines[0] if lines else source.title
     return ""

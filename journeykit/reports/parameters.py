@@ -88,7 +88,6 @@ def read_parameters(notebook: Mapping[str, Any], where: str = "the notebook") ->
     if cells[0]["cell_type"] != "code":
         raise NotebookError(f"{where}: the cell tagged `{TAG}` must be code")
     source = cells[0]["source"]
-    source = source if isinstance(source, str) else "".join(source)
     try:
         tree = ast.parse(source)
     except SyntaxError as error:

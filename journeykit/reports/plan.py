@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-
-import nbformat
 
 from journeykit.errors import ParameterError
 from journeykit.reports.parameters import Parameter, read_parameters, resolve_parameters
@@ -34,22 +33,23 @@ class Source:
         The report's name: the notebook's, without its ending.
     path : Path
         Where the notebook lies, absolute.
-    notebook : NotebookNode
+    notebook : dict
+        The notebook as JSON, format 4.
     parameters : dict
         Name → Parameter.
     """
 
     name: str
     path: Path
-    notebook: nbformat.NotebookNode
+    notebook: dict[str, Any]
     parameters: dict[str, Parameter]
 
     @property
     def title(self) -> str:
         """What it is about: the first line of its first markdown cell, without #."""
-        for cell in self.notebook.cells:
-            if cell.cell_type == "markdown" and cell.source.strip():
-                return str(cell.source.strip().splitlines()[0].lstrip("# "))
+        for cell in self.notebook["cells"]:
+            if cell["cell_type"] == "markdown" and cell["source"].strip():
+                return str(cell["source"].strip().splitlines()[0].lstrip("# "))
         return ""
 
 
@@ -119,12 +119,17 @@ def find_reports(names: Iterable[str | Path]) -> list[Source]:
 def read_source(path: Path) -> Source:
     """Read a notebook and its parameters; it must be for Python."""
     try:
-        notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise NotebookError(f"cannot read the notebook {path}: {error}") from error
-    spoken = notebook.metadata.get("kernelspec", {}).get("language") or notebook.metadata.get("language_info", {}).get(
-        "name", "python"
-    )
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])  # text, or a list of lines
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise NotebookError(f"cannot read {path} as a notebook: {type(error).__name__}: {error}") from error
+    if notebook.get("nbformat") != 4:
+        raise NotebookError(
+            f"{path.name} is a notebook of format {notebook.get('nbformat')}: save it again as format 4"
+        )
+    metadata = notebook["metadata"]
+    spoken = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name", "python")
     if spoken != "python":
         raise NotebookError(f"{path.name} is written in {spoken}: reports run in Python")
     return Source(path.stem, path, notebook, read_parameters(notebook, path.name))

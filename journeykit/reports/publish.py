@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import nbformat
-
 from journeykit.errors import ReportError
 from journeykit.reports.execute import Executed, Limits, execute
 from journeykit.reports.folders import RunFolder, keep_failed, publish_run, write_json, write_whole
@@ -250,12 +248,12 @@ def _history(record: Mapping[str, Any], page: Page | None, metrics: list[dict[st
     }
 
 
-def _log_errors(notebook: nbformat.NotebookNode, log: RunLog) -> None:
+def _log_errors(notebook: Mapping[str, Any], log: RunLog) -> None:
     """Put what the cells wrote to stderr into the log: the page does not show it."""
-    for cell in notebook.cells:
+    for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
-            if output.output_type == "stream" and output.name == "stderr" and output.text.strip():
-                log("stderr: " + output.text.strip())
+            if output["output_type"] == "stream" and output["name"] == "stderr" and output["text"].strip():
+                log("stderr: " + output["text"].strip())
 
 
 def _hide(target: Path, prepared: str, name: str | None) -> None:

@@ -60,9 +60,10 @@ def style() -> str:
 
 def paragraphs(source: str) -> str:
     """Markdown as harmless HTML."""
-    from nbconvert.filters import markdown2html
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-    return harmless(markdown2html(source))
+    renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
+    return harmless(MarkdownWithMath(renderer=renderer).render(source))
 
 
 @cache

@@ -11,9 +11,11 @@ TAGS: Final = frozenset(
     " h3 h4 h5 h6 hr i ins kbd li ol p pre q s samp section small span strong sub summary sup"
     " table tbody td tfoot th thead tr u ul var".split()
 )
-ATTRIBUTES: Final = {
+_ABROAD: Final = re.compile(r"(https?://|mailto:)", re.I)
+
+ATTRIBUTES: Final[dict[str, Any]] = {
     "*": ["class", "dir", "lang", "title"],
-    "a": ["href"],
+    "a": lambda tag, name, value: name == "href" and _ABROAD.match(value) is not None,
     "ol": ["start"],
     "td": ["colspan", "rowspan", "headers"],
     "th": ["colspan", "rowspan", "scope"],
@@ -39,7 +41,7 @@ def harmless(html: str) -> str:
     Returns
     -------
     str
-        Balanced HTML; links lead to the web, to mail or within the page.
+        Balanced HTML; links lead to the web or to mail.
 
     Examples
     --------
