@@ -3,9 +3,15 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 # Before anything imports matplotlib: no test opens a window.
 os.environ["MPLBACKEND"] = "Agg"
+
+# A busy machine is not a counter-example; `--hypothesis-profile=thorough` looks longer.
+settings.register_profile("quick", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True, scope="session")
