@@ -279,6 +279,12 @@ def clustered_rate(
     rate, low, high : float or ndarray
         0 to 1; NaN where n is 0.
 
+    Notes
+    -----
+    The spread between customers is itself estimated, and Wilson's z takes it
+    as known: with 10 to 20 customers a 95% interval covers 90 to 93% in
+    simulation, with 200 it covers 95%.
+
     Examples
     --------
     >>> rate, low, high = clustered_rate(**customer_sums(x=[1, 0, 2], n=[2, 1, 2]))
