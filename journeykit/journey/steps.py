@@ -114,10 +114,12 @@ def as_step(given: Any, log: InteractionLog) -> Step:
     if isinstance(given, Step):
         return given
     if isinstance(given, str):
-        if given in log.touchpoints or given in _known_names(log):
+        if given in log.touchpoints:
             return Step(given)
-        if given in log.stages:
+        if given in log.stages:  # before a touchpoint that the model knows and this log has not
             return Step(stage=given)
+        if given in _known_names(log):
+            return Step(given)
         raise ParameterError(
             f"{given!r} is neither a touchpoint nor a stage of the log: "
             f"{did_you_mean(given, [*log.touchpoints, *log.stages])} "
