@@ -1,0 +1,267 @@
+"""Counting who came back: over any set of whole customers, so that the counts of several sets add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from journeykit.analyses.retention.design import Design, Grid, Ints, check_size, make_grid
+from journeykit.estimators.proportions import SUMS
+from journeykit.journey import Step
+from journeykit.log import InteractionLog
+from journeykit.loops import over_customers
+from journeykit.schema import MISSING, UNMAPPED
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+REASONS = ("retention.no_start", "retention.first_fails", "retention.washout", "retention.outside")
+COUNTS = ("so_far", "back", "again", "previous", "elapsed", "begun")
+FIRST_OF = {"first_touchpoint": "touchpoint", "first_channel": "channel"}
+"""Names to split by that look at the customer's first event instead of the start event."""
+
+_ALL = np.zeros(0, dtype=bool)
+_NO_SCORES = np.zeros((0, 0))
+
+
+@dataclass(frozen=True)
+class Starts:
+    """The start of each customer: row of the event (-1: none), and whether the customer counts, or why not."""
+
+    rows: Ints
+    reasons: dict[str, Bools]
+
+    @property
+    def counted(self) -> Bools:
+        """Who counts: the customers without a reason to be left out."""
+        left_out = np.zeros(len(self.rows), dtype=bool)
+        for who in self.reasons.values():
+            left_out |= who
+        return ~left_out
+
+
+def find_starts(log: InteractionLog, design: Design, grid: Grid) -> Starts:
+    """Find each customer's start event, and who is left out for which reason (the first that fits)."""
+    begins = start_mask(log, design)
+    rows = _first_rows(log, begins)
+    reasons = {"retention.no_start": rows < 0}
+    if design.cohort == "first_ever" and design.start is not None:
+        named = Step(design.start.touchpoint, design.start.stage)
+        reasons["retention.first_fails"] = (rows < 0) & (_first_rows(log, mask_of(log, named)) >= 0)
+        reasons["retention.no_start"] &= ~reasons["retention.first_fails"]
+    if design.washout:
+        early = log.times[log.offsets[:-1]] < log.start + design.washout
+        reasons["retention.washout"] = early & (rows >= 0)
+    if design.cohort == "every":  # the first that counts: it decides the group
+        inside = (log.times >= grid.starts_from) & (log.times < grid.starts_until)
+        first_inside = _first_rows(log, inside if begins.size == 0 else inside & begins)
+        outside = (rows >= 0) & (first_inside < 0)
+        rows = np.where(first_inside >= 0, first_inside, rows)
+    elif design.between == (None, None) and not design.washout:
+        outside = np.zeros(len(rows), dtype=bool)
+    else:
+        started = log.times[np.maximum(rows, 0)] if log.n_events else rows
+        outside = (rows >= 0) & ((started < grid.starts_from) | (started >= grid.starts_until))
+    if "retention.washout" in reasons:
+        outside &= ~reasons["retention.washout"]
+    return Starts(rows, reasons | {"retention.outside": outside})
+
+
+def start_mask(log: InteractionLog, design: Design) -> Bools:
+    """Mark the events that can start a customer; empty stands for all."""
+    step = design.start
+    if step is not None and design.cohort == "first_ever":
+        step = Step(step.touchpoint, step.stage, step.where, step.contains, first="ever")
+    return mask_of(log, step)
+
+
+def mask_of(log: InteractionLog, step: Step | None) -> Bools:
+    """Mark the events that count as a step; empty stands for all."""
+    if step is None or step == Step():
+        return _ALL
+    return np.ascontiguousarray(step.mask(log))
+
+
+def _first_rows(log: InteractionLog, marked: Bools) -> Ints:
+    if marked.size == 0:
+        return log.offsets[:-1]
+    from journeykit.loops.retention import first_marked
+
+    rows = np.empty(log.n_customers, np.int64)
+    over_customers(lambda first, last: first_marked(log.offsets, marked, rows, first, last), log.offsets)
+    return rows
+
+
+def count_left_out(log: InteractionLog, *, design: Design) -> pd.DataFrame:
+    """Customers left out, by reason."""
+    reasons = find_starts(log, design, make_grid(log, design)).reasons
+    return pd.DataFrame({"customers": {reason: int(who.sum()) for reason, who in reasons.items()}})
+
+
+def count_cells(log: InteractionLog, *, design: Design) -> pd.DataFrame:
+    """Customers by segment, row, cohort and column: the counts of `loops.retention`.
+
+    Rows with cohort -1 hold the sums over all cohorts behind a pooled rate
+    (`customers`, `x`, …), where a customer can stand in several.
+    """
+    grid = make_grid(log, design)
+    starts = find_starts(log, design, grid)
+    groups, names = _groups(log, design, starts)
+    check_size(grid, len(names))
+    counts, sums, _ = follow(log, design, grid, starts, groups, len(names))
+    cells = _as_frame(counts, names, grid, COUNTS)
+    if design.cohort != "every":
+        return cells
+    together = pd.concat([cells, _as_frame(sums, names, grid, SUMS)])
+    return together.fillna(0).astype(np.int64)
+
+
+def count_scores(
+    log: InteractionLog, *, design: Design, weights: dict[tuple[str, str], tuple[Floats, Floats]]
+) -> pd.DataFrame:
+    """Squared scores of customers by segment, row and column: what the variance of a linear combination of cells is made of.
+
+    `weights` holds for each (segment, row) the weight of each cell in a
+    customer's score, and the rate expected there; a customer's score is the
+    sum of weight × (came back − expected) over the cells they are in.
+    """
+    grid = make_grid(log, design)
+    starts = find_starts(log, design, grid)
+    groups, names = _groups(log, design, starts)
+    shape = (grid.n_rows, grid.n_columns)
+    none = (np.zeros(shape), np.zeros(shape))
+    weight = np.concatenate([weights.get(name, none)[0] for name in names])
+    expected = np.concatenate([weights.get(name, none)[0] * weights.get(name, none)[1] for name in names])
+    _, _, squares = follow(log, design, grid, starts, groups, len(names), (weight, expected))
+    index = pd.MultiIndex.from_tuples(
+        [(*name, column) for name in names for column in range(squares.shape[1])], names=["segment", "row", "age"]
+    )
+    return pd.DataFrame({"squares": squares.ravel()}, index=index)
+
+
+def follow(
+    log: InteractionLog,
+    design: Design,
+    grid: Grid,
+    starts: Starts,
+    groups: NDArray[np.int32],
+    n_groups: int,
+    scores: tuple[Floats, Floats] = (_NO_SCORES, _NO_SCORES),
+) -> tuple[Ints, Ints, Floats]:
+    """Run the loop; return counts (kind, group, row, column), sums (kind, group, 1, column), squares (group, column)."""
+    from journeykit.loops.retention import follow_every, follow_first
+
+    backs = mask_of(log, design.back)
+    shared = (grid.column_of, grid.columns_within(grid.highs), grid.columns_within(grid.lows))
+    n_rows, n_columns = n_groups * grid.n_rows, grid.n_columns
+    weight, expected = (np.ascontiguousarray(part) for part in scores)
+    # "On or after" without a horizon has no end: whoever came back after the last column came back after it.
+    beyond = n_columns - 1 if design.or_after and design.horizon is None else -1
+    if design.cohort == "every":
+        begins = _begins_inside(log, design, grid)
+    elif weight.size:  # a customer is in columns 0 … known - 1 of one row
+        expected = np.concatenate([np.zeros((n_rows, 1)), np.cumsum(expected, axis=1)], axis=1)
+
+    def run(first: int, last: int) -> tuple[Ints, Ints, Floats]:
+        counts = [np.zeros((n_rows, n_columns), np.int64) for _ in COUNTS[:4]]
+        counts += [np.zeros((n_rows, n_columns + 1), np.int64) for _ in COUNTS[4:]]
+        sums = np.zeros((n_groups * len(SUMS), n_columns), np.int64)
+        if design.cohort == "every":
+            squares = np.zeros((n_groups, n_columns + 1))
+            follow_every(
+                *(log.times, log.offsets, begins, groups, backs, grid.edges, grid.first_period, grid.n_rows),
+                *(grid.n_finished, *shared, design.min_events, design.or_after, beyond, design.base == "previous"),
+                *(weight, expected, *counts, sums, squares, first, last),
+            )
+        else:
+            curve = np.zeros(n_groups)
+            follow_first(
+                *(log.times, log.offsets, starts.rows, groups, backs, grid.edges, grid.first_period, grid.n_rows),
+                *(design.length, log.observed_until, grid.n_finished, *shared, design.min_events, design.or_after, beyond),
+                *(weight, expected, *counts, curve, first, last),
+            )
+            squares = curve[:, np.newaxis]
+        # A customer with m columns elapsed is in columns 0 … m - 1; one whose last column is c was back up to c.
+        for kind in (4, 5):
+            counts[kind] = _at_least(counts[kind])[:, 1:]
+        if design.or_after:
+            counts[0], counts[1] = _at_least(counts[0]), _at_least(counts[1])
+        together = np.stack(counts).reshape(len(COUNTS), n_groups, grid.n_rows, n_columns)
+        return together, sums.reshape(n_groups, len(SUMS), 1, n_columns).swapaxes(0, 1), squares
+
+    parts = over_customers(run, log.offsets)
+    counts, sums, squares = (sum(part[1:], part[0]) for part in zip(*parts, strict=True))
+    return counts, sums, squares
+
+
+def _begins_inside(log: InteractionLog, design: Design, grid: Grid) -> Bools:
+    begins = start_mask(log, design)
+    if grid.starts_from <= log.start and grid.starts_until >= log.observed_until:
+        return begins
+    inside = (log.times >= grid.starts_from) & (log.times < grid.starts_until)
+    return inside if begins.size == 0 else inside & begins
+
+
+def _at_least(histogram: Ints) -> Ints:
+    return np.ascontiguousarray(np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1])
+
+
+def _groups(
+    log: InteractionLog, design: Design, starts: Starts
+) -> tuple[NDArray[np.int32], list[tuple[str, str]]]:
+    """Group of each customer (-1: left out) and the (segment, row) that each group is."""
+    counted = starts.counted
+    if design.by is None and design.cohorts_by is None:
+        return np.where(counted, 0, -1).astype(np.int32), [("", "")]
+    groups = np.full(log.n_customers, -1, dtype=np.int32)
+    who = np.flatnonzero(counted)
+    (segment, segments), (row, rows) = (
+        labels_at(log, column, starts.rows[who], log.offsets[:-1][who]) for column in (design.by, design.cohorts_by)
+    )
+    pairs = segment * len(rows) + row
+    present = np.flatnonzero(np.bincount(pairs, minlength=len(segments) * len(rows)))
+    groups[who] = np.searchsorted(present, pairs)
+    names = [(segments[pair // len(rows)], rows[pair % len(rows)]) for pair in present]
+    return groups, names or [("", "")]
+
+
+def labels_at(log: InteractionLog, column: str | None, rows: Ints, first_events: Ints) -> tuple[Ints, list[str]]:
+    """Codes and names of a column's values at given events; missing has a name of its own, no column the name ""."""
+    if column is None:
+        return np.zeros(len(rows), dtype=np.int64), [""]
+    if column not in log.columns and column in FIRST_OF:
+        column, rows = FIRST_OF[column], first_events
+    values = log.column(column).iloc[rows]
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype("category")
+    names = [*map(str, values.cat.categories), UNMAPPED if column == "stage" else MISSING]
+    codes = values.cat.codes.to_numpy().astype(np.int64)
+    one_each, unique = pd.factorize(np.array(names, dtype=object))  # 1 and "1" read the same
+    return one_each[np.where(codes < 0, len(names) - 1, codes)].astype(np.int64), list(unique)
+
+
+def _as_frame(counts: Ints, names: list[tuple[str, str]], grid: Grid, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Lay counts (kind, group, row, column) out by key; rows without a customer are left out."""
+    pooled = counts.shape[2] == 1 and columns == SUMS
+    present = np.argwhere(counts.any(axis=(0, 3)))
+    segments, rows = (pd.Index([name[level] for name in names]) for level in (0, 1))
+    group, cohort = present[:, 0], present[:, 1]
+    n_columns = counts.shape[3]
+    levels = [*(pd.factorize(level) for level in (segments, rows))]
+    cohorts = pd.Index([-1]) if pooled else pd.RangeIndex(grid.n_rows)
+    index = pd.MultiIndex(
+        levels=[levels[0][1], levels[1][1], cohorts, pd.RangeIndex(n_columns)],
+        codes=[
+            np.repeat(levels[0][0][group], n_columns),
+            np.repeat(levels[1][0][group], n_columns),
+            np.repeat(cohort, n_columns),
+            np.tile(np.arange(n_columns), len(present)),
+        ],
+        names=["segment", "row", "cohort", "age"],
+    )
+    flat = counts[:, group, cohort, :].reshape(len(columns), -1)
+    return pd.DataFrame(dict(zip(columns, flat, strict=True)), index=index)

@@ -1,0 +1,223 @@
+"""What `retention` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from journeykit.analyses.retention.design import Design, cohort_labels, make_grid
+from journeykit.analyses.retention.say import described, metric_records
+from journeykit.analyses.retention.who import list_customers
+from journeykit.errors import ParameterError
+from journeykit.results.base import Result, metric_table
+from journeykit.schema import check_one_of, did_you_mean
+from journeykit.text import format_value, say
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SHOWN_AGES = 13
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RetentionResult(Result):
+    """Who came back after they started, by cohort and age.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per cohort and age (and `segment`, with `by`), every one of
+        them, also where nobody started: `cohort` (a calendar period; the local
+        time for hours; a name with `cohorts_by`); `age` (periods after the
+        start; the first of the column with `columns`, and then `age_last`);
+        `customers` (size of the cohort); `base` (denominator: customers whose
+        column has fully elapsed, or with `base="previous"` those of them who
+        were back in the column before); `back` (customers of the base, or with
+        "previous" of the elapsed, who came back; missing where nobody's column
+        has elapsed); `back_rate` with `back_rate_low` and `back_rate_high`;
+        `back_so_far` (who came back, whether or not the column has elapsed;
+        missing where it has not begun); `status` ("finished", "unfinished",
+        "future", "so far"); `note` ("seen at start": may have been customers
+        before the log began; "partial": only part of its period counts).
+    summary : DataFrame
+        One row per age (and `segment`), over the finished cells of cohorts
+        that have somebody: `cohorts` (how many), `base`, `back`, `back_rate`
+        with its interval, `method` ("pooled" or "simple").
+    comparison : DataFrame
+        Every segment `b` against the first, `a`: `kind` ("age": the overall
+        rates at that `age`; "curve": their mean over ages 1 to `age`),
+        `difference_rate` (b − a) with its interval, `p_value`,
+        `p_value_holm`.
+    """
+
+    design: Design | None = field(default=None)
+
+    topic: ClassVar[str] = "retention"
+
+    # -- cells -----------------------------------------------------------------------------
+
+    def matrix(self, column: str = "back_rate", *, segment: str | None = None) -> pd.DataFrame:
+        """Lay one column of the table out as cohorts × ages.
+
+        Parameters
+        ----------
+        column : str
+            A column of the table, `"back_rate"`, `"back"`, `"status"` …
+        segment : str, optional
+            Which segment, where there are several.
+
+        Returns
+        -------
+        DataFrame
+            Cohorts down, ages across. Missing means unfinished or future
+            (`matrix("status")` says which); a true zero is 0.
+        """
+        check_one_of("column", column, self.table.columns)
+        rows = self._of_segment(self.table, segment)
+        n_ages = rows["age"].nunique()
+        values = rows[column].array
+        data = {age: values[place::n_ages] for place, age in enumerate(rows["age"].iloc[:n_ages])}
+        matrix = pd.DataFrame(data, index=pd.Index(rows["cohort"].array[::n_ages], name="cohort"))
+        return matrix.rename_axis(columns="age")
+
+    def _of_segment(self, table: pd.DataFrame, segment: str | None) -> pd.DataFrame:
+        if "segment" not in table:
+            if segment is not None:
+                raise ParameterError(f"this result has no segments, got segment={segment!r}")
+            return table
+        known = list(table["segment"].unique())
+        if segment is None and len(known) == 1:
+            return table
+        if segment not in known:
+            raise ParameterError(f"say which segment= of {known}, got {segment!r}")
+        return table[table["segment"] == segment]
+
+    def customers(
+        self, cohort: Any, age: int = 0, *, segment: str | None = None, back: bool = True, log: Any = None
+    ) -> pd.Index:
+        """List the customers behind a cell.
+
+        Parameters
+        ----------
+        cohort : str, Period or Timestamp
+            The row, for example `"2024-03"`.
+        age : int
+            The column; 0 is the whole cohort.
+        segment : str, optional
+            Only this segment.
+        back : bool
+            Those who came back there so far (`back_so_far` of them), or those
+            of the cohort who did not.
+        log : InteractionLog, optional
+            The log, where the result was stored without it.
+
+        Returns
+        -------
+        Index
+            Ids, sorted.
+        """
+        source, design = self._log(log), self._design()
+        grid = make_grid(source, design)
+        ages = grid.lows.tolist()
+        if age not in ages:
+            raise ParameterError(f"age must be among {ages[:12]}{' …' if len(ages) > 12 else ''}, got {age!r}")
+        place = cohort if design.cohorts_by else self._cohort_position(source, cohort)
+        if design.cohorts_by:
+            check_one_of("cohort", cohort, self.table["cohort"].unique())
+        if segment is not None:
+            self._of_segment(self.table, segment)
+        tally = source.tally(
+            list_customers, design=design, segment=segment, cohort=place, column=ages.index(age), back=back
+        )
+        return tally.index.sort_values()
+
+    def _design(self) -> Design:
+        assert self.design is not None
+        return self.design
+
+    def _cohort_position(self, log: Any, cohort: Any) -> int:
+        design = self._design()
+        labels = cohort_labels(log, design, make_grid(log, design))
+        try:
+            if isinstance(labels, pd.PeriodIndex):
+                wanted = pd.Period(cohort, freq=labels.freq)
+            else:
+                wanted = pd.Timestamp(cohort)
+                wanted = wanted.tz_localize(log.timezone) if wanted.tzinfo is None else wanted
+        except (ValueError, TypeError):
+            wanted = None
+        place = int(labels.get_indexer([wanted])[0]) if wanted is not None else -1
+        if place < 0:
+            raise ParameterError(f"{cohort!r} is not a cohort: {did_you_mean(cohort, labels)}")
+        return place
+
+    # -- looks -----------------------------------------------------------------------------
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the cohorts as a triangle of rates (with segments: their overall curves); return the axes."""
+        from journeykit.plots.retention import plot_curves, plot_triangle
+
+        return plot_triangle(self, ax=ax) if "segment" not in self.table else plot_curves(self, ax=ax)
+
+    def plot_triangle(self, ax: Axes | None = None, *, column: str = "back_rate", segment: str | None = None) -> Axes:
+        """Draw one column of the table as cohorts × ages; return the axes."""
+        from journeykit.plots.retention import plot_triangle
+
+        return plot_triangle(self, ax=ax, column=column, segment=segment)
+
+    def plot_curves(self, ax: Axes | None = None, *, segment: str | None = None) -> Axes:
+        """Draw each cohort's curve and the overall one with its interval; return the axes."""
+        from journeykit.plots.retention import plot_curves
+
+        return plot_curves(self, ax=ax, segment=segment)
+
+    def figure(self) -> Figure:
+        """Draw the triangle with the sizes of the cohorts, and the curves; one small triangle a segment."""
+        from journeykit.plots.retention import retention_figure
+
+        return retention_figure(self)
+
+    def describe(self) -> str:
+        """Say how many came back at first, later on, and what to keep in mind."""
+        return described(self)
+
+    def metrics(self) -> pd.DataFrame:
+        """Overall rates at the usual ages, by segment."""
+        return metric_table(metric_records(self), self.definition)
+
+    def _shown(self) -> pd.DataFrame:
+        """The triangle of rates, overall row on top; with segments, their overall rows."""
+        ages = self.summary["age"].unique()[:_SHOWN_AGES]
+        name = "segment" if "segment" in self.table else "cohort"
+        overall = self.summary[self.summary["age"].isin(ages)]
+        rates = self._as_words(overall["back_rate"], overall["cohorts"] > 0)
+        if name == "segment":
+            wide = rates.groupby(overall["segment"], sort=False).agg(list)
+            return self._wide(name, wide.index, self._sizes("segment"), np.array(wide.tolist()), ages)
+        cells = self.table[self.table["age"].isin(ages)]
+        words = self._as_words(cells["back_rate"], cells["status"]).to_numpy().reshape(-1, len(ages))
+        cohorts = cells["cohort"].iloc[:: len(ages)]
+        sizes = cells["customers"].iloc[:: len(ages)]
+        names = [say("core.overall"), *cohorts]
+        return self._wide(name, names, [sizes.sum(), *sizes], np.vstack([rates.to_numpy(), words]), ages)
+
+    def _sizes(self, by: str) -> Any:
+        first = self.table.drop_duplicates([by, "cohort"])
+        return first.groupby(by, sort=False)["customers"].sum().tolist()
+
+    def _wide(self, name: str, names: Any, sizes: Any, words: Any, ages: Any) -> pd.DataFrame:
+        columns = {str(age): words[:, place] for place, age in enumerate(ages)}
+        return pd.DataFrame({name: list(names), "customers": list(sizes), **columns})
+
+    def _as_words(self, rates: pd.Series, status: pd.Series) -> pd.Series:
+        """Rates as text; unfinished is an ellipsis, the future blank, 0/0 a dash."""
+        words = rates.map(lambda rate: format_value("back_rate", rate))
+        unfinished = (status == "unfinished") & rates.isna()
+        nothing = (status == "future") | (status.eq(False) if status.dtype == bool else False)
+        return words.mask(unfinished, "…").mask(nothing, "")
+
+

@@ -1,0 +1,80 @@
+"""Who is behind a cell: looked up in the log again, so that a result holds no customer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from journeykit.analyses.retention.counting import find_starts, labels_at, mask_of, start_mask
+from journeykit.analyses.retention.design import Design, Grid, make_grid
+from journeykit.log import InteractionLog
+
+
+def list_customers(
+    log: InteractionLog, *, design: Design, segment: str | None, cohort: Any, column: int, back: bool
+) -> pd.DataFrame:
+    """Customers of a cohort (its position, or the row's name) who came back in a column so far, or did not."""
+    grid = make_grid(log, design)
+    counted = _in_groups(log, design, grid, segment, cohort)
+    entries = _entries(log, design, grid, counted)
+    if design.cohorts_by is None:
+        entries = entries[entries["period"] == grid.first_period + cohort]
+    columns = _columns_back(log, design, grid, entries)
+    if design.or_after:
+        latest = columns.groupby("customer")["column"].max()
+        found = latest.index[latest >= column]
+    else:
+        found = pd.Index(columns.loc[columns["column"] == column, "customer"].unique())
+    everybody = pd.Index(entries["customer"].unique())
+    chosen = everybody if column == 0 else found
+    chosen = chosen if back else everybody.difference(chosen)
+    return pd.DataFrame({"customers": 1}, index=log.customers[np.sort(chosen.to_numpy())].rename("customer"))
+
+
+def _in_groups(log: InteractionLog, design: Design, grid: Grid, segment: str | None, cohort: Any) -> Any:
+    starts = find_starts(log, design, grid)
+    counted = starts.counted
+    wanted = [(design.by, segment), (design.cohorts_by, cohort if design.cohorts_by else None)]
+    for column, name in wanted:
+        if column is not None and name is not None:
+            who = np.flatnonzero(counted)
+            codes, names = labels_at(log, column, starts.rows[who], log.offsets[:-1][who])
+            counted[who] = np.array(names, dtype=object)[codes] == name
+    return counted
+
+
+def _entries(log: InteractionLog, design: Design, grid: Grid, counted: Any) -> pd.DataFrame:
+    """One row per customer and cohort: the period, and when the clock started."""
+    if design.cohort != "every":
+        rows = find_starts(log, design, grid).rows[counted]
+        entries = pd.DataFrame({"customer": np.flatnonzero(counted), "started": log.times[rows]})
+    else:
+        begins = start_mask(log, design)
+        inside = counted[log.customer_codes] & (log.times >= grid.starts_from) & (log.times < grid.starts_until)
+        rows = np.flatnonzero(inside if begins.size == 0 else inside & begins)
+        entries = pd.DataFrame({"customer": log.customer_codes[rows].astype(np.int64), "started": log.times[rows]})
+    entries["period"] = np.searchsorted(grid.edges, entries["started"], side="right") - 1
+    return entries.drop_duplicates(["customer", "period"])
+
+
+def _columns_back(log: InteractionLog, design: Design, grid: Grid, entries: pd.DataFrame) -> pd.DataFrame:
+    """Columns after column 0 in which each entry's customer came back."""
+    marked = mask_of(log, design.back)
+    rows = np.flatnonzero(marked) if marked.size else np.arange(log.n_events)
+    rows = rows[np.isin(log.customer_codes[rows], entries["customer"])]
+    events = pd.DataFrame({"customer": log.customer_codes[rows].astype(np.int64), "time": log.times[rows]})
+    if design.length:
+        events = events.merge(entries, on="customer")
+        events["unit"] = (events["time"] - events["started"]) // design.length
+        units = events.groupby(["customer", "unit"]).size().rename("events").reset_index()
+    else:
+        events["now"] = np.searchsorted(grid.edges, events["time"], side="right") - 1
+        active = events.groupby(["customer", "now"]).size().rename("events").reset_index()
+        units = active.merge(entries, on="customer").assign(unit=lambda rows: rows["now"] - rows["period"])
+    units = units[(units["events"] >= design.min_events) & (units["unit"] > 0)]
+    beyond = grid.n_columns - 1 if design.or_after and design.horizon is None else -1
+    places = np.append(grid.column_of, beyond)
+    column = places[np.minimum(units["unit"].to_numpy(dtype=np.int64), len(places) - 1)]
+    return units.assign(column=column)[column > 0]
