@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from journeykit.errors import LogError, ParameterError
-from journeykit.log.calendar import as_timestamp, instant_us, period_edges
+from journeykit.errors import LogError
+from journeykit.log import narrow, units
+from journeykit.log.calendar import as_timestamp, period_edges
+from journeykit.log.events import Rekeyed, Segment, with_finding
 from journeykit.log.tally import Buckets, Tally, bucket_of
 from journeykit.loops import over_customers
 from journeykit.schema import MISSING, UNMAPPED, did_you_mean
@@ -86,6 +88,13 @@ class InteractionLog:
         source, from 0) and `reason`.
     rows_read, duplicates_merged : int
         `rows_read = rows kept + rows in quarantine + duplicates_merged`.
+    rekeyed : Rekeyed, or None
+        What `rekey` has put in the place of customers; see `unit`, `owners`.
+    segments : mapping of str to Segment
+        What `with_segment` has found of each customer, and since when it is
+        known.
+    personal : frozenset of str
+        Columns that may not be split by or shown: see `with_personal`.
 
     Examples
     --------
@@ -118,6 +127,9 @@ class InteractionLog:
     quarantine: pd.DataFrame = field(default_factory=pd.DataFrame)
     rows_read: int = 0
     duplicates_merged: int = 0
+    rekeyed: Rekeyed | None = None
+    segments: Mapping[str, Segment] = field(default_factory=dict)
+    personal: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Make every array read-only: a log never changes."""
@@ -158,6 +170,27 @@ class InteractionLog:
     def stages(self) -> tuple[str, ...]:
         """The stages in order; empty without a stage model."""
         return () if self.stage_model is None else self.stage_model.stages
+
+    # -- whose the units are ---------------------------------------------------------------
+
+    @property
+    def unit(self) -> str:
+        """What stands in the place of a customer: `"customer"`, or what the log was re-keyed by."""
+        return "customer" if self.rekeyed is None else self.rekeyed.unit
+
+    @property
+    def owners(self) -> pd.Index:
+        """The customers behind the units: `customers` itself unless the log was re-keyed.
+
+        Units of one customer are not independent: intervals are clustered,
+        weights drawn and buckets cut by owner.
+        """
+        return self.customers if self.rekeyed is None else self.rekeyed.owners
+
+    @property
+    def owner_codes(self) -> NDArray[np.int32]:
+        """Each unit's owner, as its position in `owners`."""
+        return np.arange(self.n_customers, dtype=np.int32) if self.rekeyed is None else self.rekeyed.codes
 
     # -- columns ---------------------------------------------------------------------------
 
@@ -240,85 +273,19 @@ class InteractionLog:
         names = self.columns if columns is None else tuple(columns)
         return pd.DataFrame({name: self.column(name) for name in names}, copy=True)
 
-    # -- narrowing -------------------------------------------------------------------------
+    # -- narrowing: see narrow.py ----------------------------------------------------------
 
-    def where(self, **conditions: Any) -> InteractionLog:
-        """Keep the events that meet all conditions; customers left without an event drop out.
+    where = narrow.where
+    between = narrow.between
+    customers_where = narrow.customers_where
+    sample = narrow.sample
+    with_consent = narrow.with_consent
 
-        Parameters
-        ----------
-        **conditions
-            Column → value, or a collection of values, to keep.
+    # -- units: see units.py ---------------------------------------------------------------
 
-        Examples
-        --------
-        >>> log = jk.load_sample("guitar_shop")
-        >>> set(log.where(touchpoint=["cart", "order"]).frame()["touchpoint"].unique()) == {"cart", "order"}
-        True
-        """
-        keep = np.ones(self.n_events, dtype=bool)
-        for name, wanted in conditions.items():
-            one = isinstance(wanted, str) or not isinstance(wanted, Iterable)
-            keep &= self.column(name).isin([wanted] if one else list(wanted)).to_numpy()
-        return self._keep_events(keep)
-
-    def between(self, start: object = None, end: object = None) -> InteractionLog:
-        """Keep what happened in `[start, end)`, and observe only that.
-
-        Parameters
-        ----------
-        start, end : str or Timestamp, optional
-            Dates or times; local to the log's zone unless they carry one.
-            The log's start becomes the later of the two starts, its
-            `observed_until` the earlier of the two ends.
-        """
-        begin = self.start if start is None else max(self.start, instant_us(start, self.timezone, name="start"))
-        stop = (
-            self.observed_until if end is None else min(self.observed_until, instant_us(end, self.timezone, name="end"))
-        )
-        if begin >= stop:
-            raise ParameterError(
-                f"nothing is observed between {start} and {end}: the log runs from {self.starts_at} to {self.ends_at}"
-            )
-        kept = self._keep_events((self.times >= begin) & (self.times < stop))
-        return replace(kept, start=begin, observed_until=stop)
-
-    def customers_where(self, customers: Any) -> InteractionLog:
-        """Keep whole customers.
-
-        Parameters
-        ----------
-        customers : collection of ids, array of bool or callable
-            The ids to keep, one bool a customer in the order of `customers`, or
-            a function of the log that returns either.
-        """
-        chosen = customers(self) if callable(customers) else customers
-        array = np.asarray(list(chosen) if isinstance(chosen, set | frozenset) else chosen)
-        if array.dtype != bool:
-            unknown = [each for each in array.tolist() if each not in self.customers]
-            if unknown:
-                raise ParameterError(f"{len(unknown)} customers are not in the log, for example {unknown[0]!r}")
-            array = self.customers.isin(array)
-        elif len(array) != self.n_customers:
-            raise ParameterError(f"one bool a customer is needed: {self.n_customers}, got {len(array)}")
-        return self._keep_events(np.repeat(array, np.diff(self.offsets)))
-
-    def _keep_events(self, keep: NDArray[np.bool_]) -> InteractionLog:
-        """Keep some events, with the whole log's context; customers left without any drop out."""
-        rows = np.flatnonzero(keep)
-        counts = np.diff(np.searchsorted(rows, self.offsets))
-        stay = counts > 0
-        return replace(
-            self,
-            customers=self.customers[stay],
-            offsets=np.concatenate([[0], np.cumsum(counts[stay])]).astype(np.int64),
-            times=self.times[rows],
-            touchpoint_codes=self.touchpoint_codes[rows],
-            channel_codes=None if self.channel_codes is None else self.channel_codes[rows],
-            stage_codes=None if self.stage_codes is None else self.stage_codes[rows],
-            values=None if self.values is None else self.values[rows],
-            properties={name: each.take(rows).reset_index(drop=True) for name, each in self.properties.items()},
-        )
+    sessions = units.sessions
+    journeys = units.journeys
+    rekey = units.rekey
 
     # -- stages ----------------------------------------------------------------------------
 
@@ -330,19 +297,11 @@ class InteractionLog:
         log is narrowed later.
         """
         staged = replace(self, stage_codes=model.codes(self), stage_model=model)
-        n_unmapped = int((staged.stage_codes < 0).sum()) if staged.stage_codes is not None else 0
-        if not n_unmapped:
-            return staged
+        assert staged.stage_codes is not None
         example = ", ".join(staged.unmapped["touchpoint"].head(5))
-        finding = {
-            "rule": "unmapped_touchpoints",
-            "rows": n_unmapped,
-            "share": n_unmapped / max(1, self.n_events),
-            "action": "kept, without a stage",
-            "example": example,
-        }
-        others = self.quality[self.quality["rule"] != "unmapped_touchpoints"] if len(self.quality) else None
-        return replace(staged, quality=pd.concat([others, pd.DataFrame([finding])], ignore_index=True))
+        return with_finding(
+            staged, "unmapped_touchpoints", int((staged.stage_codes < 0).sum()), "kept, without a stage", example
+        )
 
     @property
     def unmapped(self) -> pd.DataFrame:
@@ -365,8 +324,8 @@ class InteractionLog:
         return count(self, **params)
 
     def in_buckets(self, n: int) -> Buckets:
-        """Cut the log into n buckets of whole customers, by a hash of the customer's id."""
-        bucket = bucket_of(self.customers, n)
+        """Cut the log into n buckets of whole customers (with all their units), by a hash of the customer's id."""
+        bucket = bucket_of(self.owners, n)[self.owner_codes]
         return Buckets(self, [self.customers_where(bucket == i) for i in range(n)])
 
     # -- looks and files -------------------------------------------------------------------

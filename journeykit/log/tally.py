@@ -66,3 +66,15 @@ class Buckets:
     def tally(self, count: Tally, **params: Any) -> pd.DataFrame:
         """Count each piece and merge."""
         return merge_tallies(count(piece, **params) for piece in self._pieces)
+
+    def rekey(self, unit: str, **how: Any) -> Buckets:
+        """Re-key every piece: sessions and journeys lie inside a customer, and so inside a piece.
+
+        Units of a column can hold several customers: they are gathered from
+        the whole log and cut anew, by the customer they belong to.
+        """
+        whole = self._context.rekey(unit, **how)
+        if unit in ("customer", "session", "journey"):
+            return Buckets(whole, [piece.rekey(unit, **how) for piece in self._pieces])
+        buckets: Buckets = whole.in_buckets(len(self._pieces))
+        return buckets
