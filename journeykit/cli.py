@@ -13,8 +13,8 @@ import click
 import journeykit
 from journeykit.errors import JourneykitError, LogError, ParameterError
 
-FAILED, USAGE, LOG = 1, 2, 4
-"""Exit codes: a report failed, wrong usage or parameters, the log failed its checks."""
+FAILED, USAGE, BREACHED, LOG = 1, 2, 3, 4
+"""Exit codes: a report failed, wrong usage or parameters, a number is outside its limit, the log failed its checks."""
 
 WELCOME: Final = """\
 journeykit: customer journeys from raw interaction logs.
@@ -79,6 +79,7 @@ def main(context: click.Context) -> None:
     """Customer journeys from raw interaction logs."""
     if context.invoked_subcommand is None:
         click.echo(WELCOME)
+    context.default_map = _settings()
 
 
 @main.group(cls=Exits)
@@ -118,24 +119,31 @@ def show(name: str) -> None:
 @click.option("--start", metavar="DAY", help="First day: 2024-01-31, last-month, -7d.")
 @click.option("--end", metavar="DAY", help="The day after the last; last-month ends when that month does.")
 @click.option("--as-of", metavar="DAY", help="The day that relative days count from: a date, or today.")
-@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the report.")
-@click.option("--params", "file", type=click.Path(exists=True, dir_okay=False), help="Parameters in a TOML file.")
+@click.option("--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the report.")
+@click.option("--params", type=click.Path(exists=True, dir_okay=False), help="Parameters in a TOML file.")
 @click.option("--language", metavar="CODE", help="Language of the page.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder of all reports. Default: reports in the project.")
 @click.option("--keep", type=click.IntRange(min=1), help="Keep so many good and so many failed runs of each report.")
 @click.option("--deadline", type=click.FloatRange(min=1), metavar="SECONDS", help="How long each report may take.")
+@click.option(
+    "--thresholds", type=click.Path(exists=True, dir_okay=False), help="Limits for the numbers, in a TOML file."
+)
+@click.option(
+    "--on-alert", metavar="COMMAND", help="Run this when a limit is breached or a report failed: JSON on its input."
+)
 @click.option("--quiet", "-q", is_flag=True, help="Say only what failed.")
 @click.option("--verbose", "-v", is_flag=True, help="Say a line per cell.")
 def run(names: tuple[str, ...], **options: Any) -> None:
     """Run reports: standard ones by NAME, notebooks of your own by their file, or all."""
     from journeykit.reports.execute import Limits
     from journeykit.reports.run import Request, default_out, named_parameters, read_as_of, run_reports
+    from journeykit.reports.thresholds import read_thresholds
 
     request = Request(
         names=names,
         source=_source(options["log"], options),
         parameters=named_parameters(
-            {**_from_file(options["file"]), **_from_words(options["parameters"])},
+            {**_from_file(options["params"]), **_from_words(options["param"])},
             start=options["start"],
             end=options["end"],
             language=options["language"],
@@ -144,17 +152,52 @@ def run(names: tuple[str, ...], **options: Any) -> None:
         as_of=read_as_of(options["as_of"]),
         limits=Limits(total=options["deadline"]),
         keep=options["keep"],
+        thresholds=read_thresholds(Path(options["thresholds"])) if options["thresholds"] else (),
     )
     results = run_reports(request, say=click.echo if options["verbose"] else lambda line: None)
     for result in results:
-        if not result.ok:
-            click.echo(f"{result.report}: failed: {result.reason}", err=True)
-            if result.run:
-                click.echo(f"  what it left: {result.folder}", err=True)
-        elif not options["quiet"]:
-            click.echo(f"{result.report}: ok, {result.seconds:.1f} s, {result.page}")
-    if not all(result.ok for result in results):
-        sys.exit(FAILED)
+        _tell(result, quiet=options["quiet"])
+    bad = [result for result in results if result.breaches or not result.ok]
+    if bad and options["on_alert"]:
+        _alert(options["on_alert"], bad)
+    if bad:
+        sys.exit(BREACHED if all(result.ok for result in results) else FAILED)
+
+
+def _tell(result: Any, *, quiet: bool) -> None:
+    """Say what came of a run; what is bad goes to the errors."""
+    if not result.ok:
+        click.echo(f"{result.report}: failed: {result.reason}", err=True)
+        if result.run:
+            click.echo(f"  what it left: {result.folder}", err=True)
+    elif not quiet:
+        click.echo(f"{result.report}: ok, {result.seconds:.1f} s, {result.page}")
+    for breach in result.breaches:
+        click.echo(f"{result.report}: {breach}", err=True)
+
+
+def _alert(command: str, results: list[Any]) -> None:
+    """Hand what is bad to a command; that the command fails must not hide it."""
+    from journeykit.reports.thresholds import tell
+
+    alerts = [
+        {
+            "report": result.report,
+            "run": result.run,
+            "outcome": result.outcome,
+            "reason": result.reason,
+            "breaches": result.breaches,
+            "page": str(result.page) if result.page else None,
+        }
+        for result in results
+    ]
+    try:
+        code = tell(command, {"alerts": alerts})
+    except (OSError, ValueError) as error:
+        click.echo(f"--on-alert could not be run: {error}", err=True)
+        return
+    if code:
+        click.echo(f"--on-alert ended with {code}: {command}", err=True)
 
 
 @main.command()
@@ -173,6 +216,23 @@ def check(log: str, limit: float, **options: Any) -> None:
     click.echo(f"\n{read.n_events:,} of {read.rows_read:,} rows used, {len(read.quarantine):,} set aside ({share:.1%})")
     if share > limit:
         raise LogError(f"{share:.1%} of the rows were set aside, at most {limit:.1%} may be")
+
+
+def _settings() -> dict[str, Any]:
+    """Read journeykit.toml into the defaults of the commands' options."""
+    from journeykit.reports.settings import find_settings, read_settings
+
+    path = find_settings(Path.cwd())
+    if path is None:
+        return {}
+    commands = {"report.run": run, "check": check}
+    known = {name: {_long_name(option) for option in command.params} for name, command in commands.items()}
+    read = read_settings(path, known)
+    return {"report": {"run": read.get("report.run", {})}, "check": read.get("check", {})}
+
+
+def _long_name(option: click.Parameter) -> str:
+    return max(option.opts, key=len).removeprefix("--")
 
 
 def _source(log: str | None, options: dict[str, Any]) -> Any:

@@ -134,3 +134,36 @@ def test_run_says_where_the_page_is_and_failing_ends_with_1(command, notebook, t
     assert code == 1
     assert "mine: failed: code cell 3 raised ZeroDivisionError: division by zero" in why
     assert ".failed" in why
+
+
+def test_settings_come_from_journeykit_toml_and_the_command_line_wins(command, notebook, tmp_path):
+    (tmp_path / "journeykit.toml").write_text("[report.run]\nout = 'pages'\nparam = {top = 1}\nquiet = true\n")
+    assert command("report", "run", "mine.ipynb", "--param", "top=2") == (0, "", "")
+    assert (tmp_path / "pages" / "mine" / "latest").exists()
+    (tmp_path / "journeykit.toml").write_text("[report.run]\noutt = 'pages'\n")
+    code, _, said = command("report", "run", "mine.ipynb")
+    assert code == 2
+    assert "did you mean 'out'" in said
+
+
+def test_a_breached_limit_ends_with_3_and_tells_who_waits_for_it(command, notebook, tmp_path):
+    import json
+
+    cells = json.loads(notebook.read_text())
+    cells["cells"][1]["source"] = (
+        "from journeykit.reports.blocks import show_block\n"
+        "show_block({'kind': 'metrics', 'records': [{'name': 'reach_rate', 'value': 0.1, 'low': None, 'high': None,"
+        " 'n': 9, 'unit': 'rate', 'segment': '', 'period': '', 'definition': 'a/1'}]})"
+    )
+    notebook.write_text(json.dumps(cells))
+    (tmp_path / "limits.toml").write_text("[[threshold]]\nmetric = 'reach_rate'\nmin = 0.25\n")
+    listener = f"{sys.executable} -c \"import sys; open('heard.json', 'w').write(sys.stdin.read())\""
+    arguments = ["report", "run", "mine.ipynb", "--thresholds", "limits.toml", "--out", "pages"]
+    code, said, why = command(*arguments, "--on-alert", listener)
+    assert code == 3
+    assert "reach rate is 10.0%, below its limit of 25.0%" in why
+    heard = json.loads((tmp_path / "heard.json").read_text())
+    assert heard["alerts"][0]["breaches"] == ["reach rate is 10.0%, below its limit of 25.0%"]
+    page = (tmp_path / "pages" / "mine" / "latest" / "report.html").read_text()
+    assert "below its limit of 25.0%" in page
+    assert "1 limit breached" in (tmp_path / "pages" / "index.html").read_text()

@@ -6,23 +6,53 @@ import contextlib
 import datetime as dt
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from journeykit.errors import ReportError
 from journeykit.reports.execute import Executed, Limits, execute
-from journeykit.reports.folders import RunFolder, keep_failed, publish_run, write_json, write_whole
+from journeykit.reports.folders import RunFolder, keep_failed, latest_run, publish_run, write_json, write_whole
 from journeykit.reports.metrics import collect_metrics, metrics_document
 from journeykit.reports.page import Page, read_page
 from journeykit.reports.plan import LOG, Plan
 from journeykit.reports.provenance import git_state, project_root, versions
 from journeykit.reports.render import render_page
 from journeykit.reports.sources import file_hash
+from journeykit.reports.thresholds import Breach, Threshold, judge
+from journeykit.text import language
 
 SCHEMA_VERSION: Final = 1
 HEADLINE_NUMBERS: Final = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that one run needs.
+
+    Attributes
+    ----------
+    plan : Plan
+        The notebook and its values.
+    folder : RunFolder
+        Where it works.
+    limits : Limits
+        How long it may take.
+    described : dict or None
+        What run.json says of the log; None for a report that takes none.
+    prepared : Path
+        The log as the kernel gets it.
+    thresholds : sequence of Threshold
+        What its numbers may be.
+    """
+
+    plan: Plan
+    folder: RunFolder
+    limits: Limits
+    described: Mapping[str, Any] | None
+    prepared: Path
+    thresholds: Sequence[Threshold] = ()
 
 
 @dataclass(frozen=True)
@@ -35,40 +65,37 @@ class Ran:
     metrics: list[dict[str, Any]]
     history: dict[str, Any]
     seconds: float
+    breaches: Sequence[Breach] = ()
 
 
-def run_one(
-    plan: Plan,
-    folder: RunFolder,
-    limits: Limits,
-    described: Mapping[str, Any] | None,
-    prepared: Path,
-    say: Callable[[str], None],
-) -> Ran:
+def run_one(job: Job, say: Callable[[str], None]) -> Ran:
     """Execute a report in its folder, publish it if it is good, keep it apart if not."""
+    plan, folder, described = job.plan, job.folder, job.described
     log = RunLog(folder.partial / "run.log", say)
     record = _begin(plan, folder, described)
     clock = _Clock()
     values = dict(plan.values)
     if described is not None:
-        values[LOG] = str(prepared)
+        values[LOG] = str(job.prepared)
     target = folder.partial / "run.ipynb"
     done: Executed | None = None
     page: Page | None = None
     metrics: list[dict[str, Any]] = []
+    breaches: list[Breach] = []
     try:
         root = project_root(plan.source.path.parent if _is_own(plan) else Path.cwd())
         log(f"running {plan.source.path.name} in {root}")
-        done = execute(plan.source.notebook, target, values, folder=root, limits=limits, log=log)
+        done = execute(plan.source.notebook, target, values, folder=root, limits=job.limits, log=log)
         clock.lap("executing")
-        _hide(target, str(prepared), _log_name(described))
+        _hide(target, str(job.prepared), _log_name(described))
         _log_errors(done.notebook, log)
         reason = done.failure
         if reason is None:
             metrics = collect_metrics(done.notebook)
             page = read_page(done.notebook, plan.source.name)
-            record["metrics"] = len(metrics)
-            _write_page(page, metrics, plan, folder, record)
+            breaches = judge(job.thresholds, plan.source.name, metrics, last_metrics(folder.base))
+            record |= {"metrics": len(metrics), "breaches": [asdict(breach) for breach in breaches]}
+            _write_page(page, metrics, breaches, job, record)
     except (ReportError, OSError) as error:
         reason = (
             str(error) if isinstance(error, ReportError) else f"cannot write {folder.base}: {error.strerror or error}"
@@ -79,7 +106,20 @@ def run_one(
         log(traceback.format_exc().rstrip())
         reason = f"the page could not be made: {type(error).__name__}: {error}"
     clock.lap("publishing")
-    return _end(plan, folder, record, reason, page, metrics, clock, done, log)
+    record |= {"seconds": clock.laps, "cells": done.cells if done else 0}
+    return _end(job, Draft(record, reason, page, metrics, breaches), clock, log)
+
+
+def last_metrics(base: Path) -> list[dict[str, Any]] | None:
+    """Return the records of the last good run; None if there is none."""
+    run = latest_run(base)
+    try:
+        records: list[dict[str, Any]] = json.loads((base / str(run) / "metrics.json").read_text(encoding="utf-8"))[
+            "records"
+        ]
+    except (OSError, ValueError, KeyError):
+        return None
+    return records
 
 
 def record_failure(folder: RunFolder, reason: str, plan: Plan | None = None) -> Ran:
@@ -158,62 +198,70 @@ def _begin(plan: Plan, folder: RunFolder, described: Mapping[str, Any] | None) -
     return record
 
 
-def _end(
-    plan: Plan,
-    folder: RunFolder,
-    record: dict[str, Any],
-    reason: str | None,
-    page: Page | None,
-    metrics: list[dict[str, Any]],
-    clock: _Clock,
-    done: Executed | None,
-    log: RunLog,
-) -> Ran:
+@dataclass(frozen=True)
+class Draft:
+    """What a run has come to, before it is put in place."""
+
+    record: dict[str, Any]
+    reason: str | None
+    page: Page | None
+    metrics: list[dict[str, Any]]
+    breaches: list[Breach]
+
+
+def _end(job: Job, draft: Draft, clock: _Clock, log: RunLog) -> Ran:
+    """Put a good run in its place, or a failed one aside."""
+    folder, record, reason = job.folder, draft.record, draft.reason
     outcome = "ok" if reason is None else "failed"
     log(f"{outcome}{'' if reason is None else ': ' + reason}, {clock.total:.1f} s")
-    record |= {
-        "outcome": outcome,
-        "reason": reason,
-        "ended_at": _now(),
-        "seconds": {**clock.laps, "total": clock.total},
-        "cells": done.cells if done else 0,
-    }
-    history = _history(record, page, metrics)
+    record |= {"outcome": outcome, "reason": reason, "ended_at": _now()}
+    record["seconds"] = {**record["seconds"], "total": clock.total}
     if reason is None:
+        history = _history(record, draft.page, draft.metrics)
         write_json(folder.partial / "run.json", record)
         publish_run(folder)
-        return Ran(folder.final, outcome, reason, metrics, history, clock.total)
+        return Ran(folder.final, outcome, reason, draft.metrics, history, clock.total, draft.breaches)
     with contextlib.suppress(OSError):
         write_json(folder.partial / "run.json", record)
     for name in ("report.html", "metrics.json"):  # a failed run must have nothing that looks published
         (folder.partial / name).unlink(missing_ok=True)
-    return Ran(keep_failed(folder), outcome, reason, [], history, clock.total)
+    return Ran(keep_failed(folder), outcome, reason, [], _history(record, draft.page, []), clock.total)
 
 
 def _write_page(
-    page: Page, metrics: list[dict[str, Any]], plan: Plan, folder: RunFolder, record: Mapping[str, Any]
+    page: Page, metrics: list[dict[str, Any]], breaches: Sequence[Breach], job: Job, record: Mapping[str, Any]
 ) -> None:
+    plan, folder = job.plan, job.folder
     log = record["log"] or {}
     headline = page.headline["sentence"] if page.headline else None
     document = metrics_document(plan.source.name, folder.run, page.cover.get("period", {}), headline, metrics)
     write_json(folder.partial / "metrics.json", document)
-    commit = record["code"]["commit"]
+    with language(page.cover["language"]):
+        sentences = [breach.sentence() for breach in breaches]
+    made = {
+        "source": log.get("name"),
+        "sample": log.get("sample", False),
+        "breaches": sentences,
+        "parameters": {name: _shown(name, value, log) for name, value in plan.values.items()},
+        "facts": _facts(record, log),
+    }
+    write_whole(folder.partial / "report.html", render_page(page, made))
+
+
+def _facts(record: Mapping[str, Any], log: Mapping[str, Any]) -> dict[str, str]:
+    """What a reader needs to find the code and the data again, small at the end of the page."""
+    code = record["code"]
+    commit = f"{code['commit'][:12]}{' + changes' if code['dirty'] else ''}" if code["commit"] else None
     facts = {
-        "run": folder.run,
-        "notebook": plan.source.path.name,
-        "notebook SHA-256": record["code"]["notebook_sha256"][:16],
-        "commit": f"{commit[:12]}{' + changes' if record['code']['dirty'] else ''}" if commit else None,
+        "run": record["run"],
+        "notebook": Path(code["notebook"]).name,
+        "notebook SHA-256": code["notebook_sha256"][:16],
+        "commit": commit,
         "data SHA-256": (log.get("sha256") or "")[:16] or None,
         "observed until": log.get("observed_until"),
         **record["versions"],
     }
-    made = {
-        "source": log.get("name"),
-        "sample": log.get("sample", False),
-        "parameters": {name: _shown(name, value, log) for name, value in plan.values.items()},
-        "facts": {name: value for name, value in facts.items() if value is not None},
-    }
-    write_whole(folder.partial / "report.html", render_page(page, made))
+    return {name: str(value) for name, value in facts.items() if value is not None}
 
 
 def _shown(name: str, value: Any, log: Mapping[str, Any]) -> str:
@@ -245,6 +293,7 @@ def _history(record: Mapping[str, Any], page: Page | None, metrics: list[dict[st
         "period_line": page.cover.get("period_line") if page else None,
         "source": (record.get("log") or {}).get("name"),
         "numbers": numbers,
+        "breaches": len(record.get("breaches", [])),
     }
 
 

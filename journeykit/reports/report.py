@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from journeykit.errors import LogError, ReportError
@@ -115,6 +116,19 @@ class Report:
         with speaking(self.language):
             words = [word(sentence) for sentence in sentences]
         show_block({"kind": "text", "paragraphs": words}, text="\n".join(words))
+
+    def first_known(self, *names: str) -> str | None:
+        """Return the first of these touchpoints or stages that the log has an event of; None if it has none.
+
+        Examples
+        --------
+        >>> report.first_known("order", "purchase")  # doctest: +SKIP
+        'order'
+        """
+        seen = {str(self.log.touchpoints[code]) for code in np.unique(self.log.touchpoint_codes)}
+        if self.log.stage_codes is not None:
+            seen |= {self.log.stages[code] for code in np.unique(self.log.stage_codes) if code >= 0}
+        return next((name for name in names if name in seen), None)
 
     def compute(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call an analysis, on the report's log unless arguments are given; Absent if the log does not allow it.

@@ -26,8 +26,9 @@ from journeykit.reports.folders import (
 )
 from journeykit.reports.plan import LOG, Plan, find_reports, make_plans
 from journeykit.reports.provenance import project_root
-from journeykit.reports.publish import Ran, record_failure, run_one
+from journeykit.reports.publish import Job, Ran, record_failure, run_one
 from journeykit.reports.sources import LogSource, check_period, describe_log
+from journeykit.reports.thresholds import Threshold
 
 Say = Callable[[str], None]
 
@@ -52,6 +53,8 @@ class Request:
         How long each report may take.
     keep : int, optional
         How many good and how many failed runs stay.
+    thresholds : sequence of Threshold
+        What the numbers may be.
     """
 
     names: Sequence[str | Path]
@@ -61,6 +64,7 @@ class Request:
     as_of: dt.date | None = None
     limits: Limits = field(default_factory=Limits)
     keep: int | None = None
+    thresholds: Sequence[Threshold] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class RunResult:
         The records of metrics.json.
     seconds : float
         How long it took, kernel and page included.
+    breaches : list of str
+        Which numbers lie outside their thresholds, in words.
     """
 
     report: str
@@ -97,6 +103,7 @@ class RunResult:
     headline: str | None
     metrics: list[dict[str, Any]]
     seconds: float
+    breaches: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -257,7 +264,8 @@ def _run(plan: Plan, request: Request, described: dict[str, Any] | None, prepare
             _tell(record_failure(left, "the run ended without a word: killed, or the machine went down"), request)
         folder = begin_run(base)
         try:
-            ran = run_one(plan, folder, request.limits, described if plan.takes_log else None, prepared, say)
+            given = described if plan.takes_log else None
+            ran = run_one(Job(plan, folder, request.limits, given, prepared, request.thresholds), say)
         except (Stopped, KeyboardInterrupt) as error:
             reason = "stopped before it was done" + (" (SIGTERM)" if isinstance(error, Stopped) else "")
             _tell(record_failure(folder, reason, plan), request)
@@ -298,6 +306,7 @@ def _result(ran: Ran, folder: RunFolder) -> RunResult:
         headline=ran.history.get("headline"),
         metrics=ran.metrics,
         seconds=ran.seconds,
+        breaches=[breach.sentence() for breach in ran.breaches],
     )
 
 
