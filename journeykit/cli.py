@@ -23,6 +23,7 @@ journeykit: customer journeys from raw interaction logs.
   journeykit report show journey_overview      what a report can be asked
   journeykit report run journey_overview       run it on the sample data
   journeykit report run all --log events.parquet --customer user_id --time ts --touchpoint event
+  journeykit report new my_report              start one of your own
   journeykit check events.csv                  what is wrong with a log
 
 --help after any of them says more."""
@@ -113,6 +114,16 @@ def show(name: str) -> None:
 
 
 @report.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Start a report of your own: writes NAME.ipynb here."""
+    from journeykit.reports.starting import new_report
+
+    path = new_report(name, Path.cwd())
+    click.echo(f"{path.name} is there. Try it: journeykit report run {path.name}")
+
+
+@report.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
 @click.option("--log", metavar="FILE", help="A CSV or Parquet file, a pattern, or a sample. Default: the sample data.")
 @log_options
@@ -131,11 +142,13 @@ def show(name: str) -> None:
 @click.option(
     "--on-alert", metavar="COMMAND", help="Run this when a limit is breached or a report failed: JSON on its input."
 )
+@click.option("--pdf", is_flag=True, help="Print each page as PDF too, with the Chromium of this machine.")
 @click.option("--quiet", "-q", is_flag=True, help="Say only what failed.")
 @click.option("--verbose", "-v", is_flag=True, help="Say a line per cell.")
 def run(names: tuple[str, ...], **options: Any) -> None:
     """Run reports: standard ones by NAME, notebooks of your own by their file, or all."""
     from journeykit.reports.execute import Limits
+    from journeykit.reports.pdf import find_browser
     from journeykit.reports.run import Request, default_out, named_parameters, read_as_of, run_reports
     from journeykit.reports.thresholds import read_thresholds
 
@@ -153,6 +166,7 @@ def run(names: tuple[str, ...], **options: Any) -> None:
         limits=Limits(total=options["deadline"]),
         keep=options["keep"],
         thresholds=read_thresholds(Path(options["thresholds"])) if options["thresholds"] else (),
+        browser=find_browser() if options["pdf"] else None,
     )
     results = run_reports(request, say=click.echo if options["verbose"] else lambda line: None)
     for result in results:

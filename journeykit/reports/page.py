@@ -69,7 +69,7 @@ def read_page(notebook: Mapping[str, Any], name: str) -> Page:
     """
     page = Page(name.replace("_", " "), {"language": "en", "direction": "ltr"}, None, [Section("top", "")], [])
     for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
+        if cell["cell_type"] == "markdown" and "about" not in cell["metadata"].get("tags", []):
             _read_markdown(cell["source"], page)
         elif cell["cell_type"] == "code":
             if cell["source"].strip() and "injected-parameters" not in cell["metadata"].get("tags", []):

@@ -16,6 +16,7 @@ from journeykit.reports.execute import Executed, Limits, execute
 from journeykit.reports.folders import RunFolder, keep_failed, latest_run, publish_run, write_json, write_whole
 from journeykit.reports.metrics import collect_metrics, metrics_document
 from journeykit.reports.page import Page, read_page
+from journeykit.reports.pdf import print_page
 from journeykit.reports.plan import LOG, Plan
 from journeykit.reports.provenance import git_state, project_root, versions
 from journeykit.reports.render import render_page
@@ -45,6 +46,8 @@ class Job:
         The log as the kernel gets it.
     thresholds : sequence of Threshold
         What its numbers may be.
+    browser : str or None
+        What prints the page as PDF, if it is to be printed.
     """
 
     plan: Plan
@@ -53,6 +56,7 @@ class Job:
     described: Mapping[str, Any] | None
     prepared: Path
     thresholds: Sequence[Threshold] = ()
+    browser: str | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +227,7 @@ def _end(job: Job, draft: Draft, clock: _Clock, log: RunLog) -> Ran:
         return Ran(folder.final, outcome, reason, draft.metrics, history, clock.total, draft.breaches)
     with contextlib.suppress(OSError):
         write_json(folder.partial / "run.json", record)
-    for name in ("report.html", "metrics.json"):  # a failed run must have nothing that looks published
+    for name in ("report.html", "report.pdf", "metrics.json"):  # a failed run must have nothing that looks published
         (folder.partial / name).unlink(missing_ok=True)
     return Ran(keep_failed(folder), outcome, reason, [], _history(record, draft.page, []), clock.total)
 
@@ -246,6 +250,8 @@ def _write_page(
         "facts": _facts(record, log),
     }
     write_whole(folder.partial / "report.html", render_page(page, made))
+    if job.browser is not None:
+        print_page(folder.partial / "report.html", folder.partial / "report.pdf", job.browser)
 
 
 def _facts(record: Mapping[str, Any], log: Mapping[str, Any]) -> dict[str, str]:

@@ -55,6 +55,8 @@ class Request:
         How many good and how many failed runs stay.
     thresholds : sequence of Threshold
         What the numbers may be.
+    browser : str, optional
+        The Chromium that prints each page as PDF; none is made without it.
     """
 
     names: Sequence[str | Path]
@@ -65,6 +67,7 @@ class Request:
     limits: Limits = field(default_factory=Limits)
     keep: int | None = None
     thresholds: Sequence[Threshold] = ()
+    browser: str | None = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +268,7 @@ def _run(plan: Plan, request: Request, described: dict[str, Any] | None, prepare
         folder = begin_run(base)
         try:
             given = described if plan.takes_log else None
-            ran = run_one(Job(plan, folder, request.limits, given, prepared, request.thresholds), say)
+            ran = run_one(Job(plan, folder, request.limits, given, prepared, request.thresholds, request.browser), say)
         except (Stopped, KeyboardInterrupt) as error:
             reason = "stopped before it was done" + (" (SIGTERM)" if isinstance(error, Stopped) else "")
             _tell(record_failure(folder, reason, plan), request)
