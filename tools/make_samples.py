@@ -49,7 +49,9 @@ def spend(log: jk.InteractionLog) -> pd.DataFrame:
     month = touches["time"].dt.tz_localize(None).dt.to_period("M")
     clicks = touches.groupby([month, touches["channel"].astype(str)]).size()
     months = pd.period_range(parameters.start, periods=18, freq="M")
-    clicks = clicks.reindex(pd.MultiIndex.from_product([months, list(PRICES)], names=["month", "channel"]), fill_value=0)
+    clicks = clicks.reindex(
+        pd.MultiIndex.from_product([months, list(PRICES)], names=["month", "channel"]), fill_value=0
+    )
     table = clicks.rename("clicks").reset_index()
     each = table["channel"].map(lambda name: PRICES[name][0])
     fixed = table["channel"].map(lambda name: PRICES[name][1])
@@ -73,9 +75,12 @@ def messy(frame: pd.DataFrame) -> pd.DataFrame:
     put("customer", ["", "", " "])
     put("time", ["", "yesterday", "2023-02-30T10:00:00+0300", "1970-01-01T00:00:00+0000", "2031-05-01T12:00:00+0300"])
     put("time", ["03/04/2023 10:15", "1680505200"])
-    put("touchpoint", ["", "Product_Page", "product_page ", "PRODUCT_PAGE", "<script>alert(1)</script>", "Sipariş", "a->b"])
+    put(
+        "touchpoint",
+        ["", "Product_Page", "product_page ", "PRODUCT_PAGE", "<script>alert(1)</script>", "Sipariş", "a->b"],
+    )
     put("value", ["12,50", "free", "-"])
-    put("comment", ['He said "great"', "two\nlines", "=1+1", "תודה רבה", "=HYPERLINK(\"http://example.org\")"])
+    put("comment", ['He said "great"', "two\nlines", "=1+1", "תודה רבה", '=HYPERLINK("http://example.org")'])
     twice = few.loc[[next(rows) for _ in range(6)]]
     return pd.concat([few, twice], ignore_index=True)
 

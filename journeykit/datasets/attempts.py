@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from journeykit.datasets.clock import MINUTE, Clock, draw_minutes
-from journeykit.datasets.delays import Delay, pick, pick_by_row
+from journeykit.datasets.delays import pick, pick_by_row
 from journeykit.datasets.events import CAMPAIGN_OF_BURST, CHANNELS, DEVICES, PRODUCTS, Events
 from journeykit.datasets.parameters import ShopParameters
 

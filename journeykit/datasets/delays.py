@@ -84,7 +84,7 @@ class Delay:
         days = 1 + pick(rng, self.day_weights(), n)
         later = MINUTES_A_DAY * days + rng.integers(low, high + 1, n)
         soon = rng.integers(self.soon_minutes[0], self.soon_minutes[1] + 1, n)
-        return np.where(rng.random(n) < self.soon, soon, later)
+        return np.where(rng.random(n) < self.soon, soon, later).astype(np.int64)
 
 
 def exactly(minutes: int) -> Delay:
@@ -95,7 +95,8 @@ def exactly(minutes: int) -> Delay:
 def pick(rng: np.random.Generator, weights: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     """Draw n positions with these weights: by inversion, which no version of numpy changes."""
     edges = np.cumsum(weights)
-    return np.minimum(np.searchsorted(edges, rng.random(n) * edges[-1], side="right"), len(weights) - 1)
+    place = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
+    return np.asarray(np.minimum(place, len(weights) - 1), dtype=np.int64)
 
 
 def pick_by_row(rng: np.random.Generator, weights: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -103,7 +104,7 @@ def pick_by_row(rng: np.random.Generator, weights: NDArray[np.float64], rows: ND
     edges = np.cumsum(weights, axis=1)
     edges /= edges[:, -1:]
     drawn = (rng.random(len(rows))[:, None] >= edges[rows]).sum(axis=1)
-    return np.minimum(drawn, weights.shape[1] - 1)
+    return np.asarray(np.minimum(drawn, weights.shape[1] - 1), dtype=np.int64)
 
 
 def geometric(rng: np.random.Generator, chance: NDArray[np.float64] | float, n: int) -> NDArray[np.int64]:
@@ -111,4 +112,4 @@ def geometric(rng: np.random.Generator, chance: NDArray[np.float64] | float, n: 
     chance = np.broadcast_to(np.asarray(chance, dtype=np.float64), (n,))
     with np.errstate(divide="ignore"):
         days = np.ceil(np.log1p(-rng.random(n)) / np.log1p(-chance))
-    return np.clip(np.nan_to_num(days, nan=1e9, posinf=1e9), 1, 1e9).astype(np.int64)
+    return np.asarray(np.clip(np.nan_to_num(days, nan=1e9, posinf=1e9), 1, 1e9), dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ PRODUCTS: Final = (
     ("starter pack", 189.0), ("acoustic guitar", 329.0), ("electric guitar", 649.0), ("bass guitar", 579.0),
     ("amplifier", 279.0), ("effects pedal", 119.0), ("strings", 14.0), ("strap and case", 59.0),
 )  # fmt: skip
-ISSUES: Final = ("late delivery", "damaged", "wrong item", "how to", "billing")
+ISSUES: Final = ("late delivery", "damaged", "wrong item", "how to", "billing", "not as expected")
 PLANS: Final = ("monthly", "yearly")
 CAMPAIGN_OF_BURST: Final = "spring_sale"
 COMMENTS: Final = (
@@ -113,13 +114,13 @@ class Events:
             each["touchpoint"] = position[each.pop("kind")]
         columns: dict[str, Any] = {}
         customer = self._column("customer", np.int32, -1)
-        columns["customer"] = pd.Categorical.from_codes(customer, categories=ids)
+        columns["customer"] = _categories(customer, ids)
         columns["time"] = pd.DatetimeIndex(self._column("time", np.int64, 0).view("M8[us]"), tz="UTC")
-        columns["touchpoint"] = pd.Categorical.from_codes(self._column("touchpoint", np.int16, -1), categories=names)
+        columns["touchpoint"] = _categories(self._column("touchpoint", np.int16, -1), names)
         columns["channel"] = self._coded("channel")
         columns["value"] = self._column("value", np.float64, np.nan)
         for name, (codes, labels) in known.items():
-            columns[name] = pd.Categorical.from_codes(codes[customer], categories=list(labels))
+            columns[name] = _categories(codes[customer], labels)
         columns["campaign"] = self._coded("campaign")
         columns["product"] = self._coded("product")
         columns["order_id"] = self._whole("order_id")
@@ -143,9 +144,13 @@ class Events:
             at += size
         return whole
 
-    def _coded(self, name: str) -> pd.Categorical:
-        return pd.Categorical.from_codes(self._column(name, np.int8, -1), categories=list(self.labels[name]))
+    def _coded(self, name: str) -> Any:
+        return _categories(self._column(name, np.int8, -1), self.labels[name])
 
     def _whole(self, name: str) -> pd.arrays.IntegerArray:
         numbers = self._column(name, np.int64, -1)
         return pd.arrays.IntegerArray(numbers, numbers < 0)
+
+
+def _categories(codes: NDArray[Any], labels: Iterable[str]) -> Any:
+    return pd.Categorical.from_codes(codes, categories=pd.Index(labels))

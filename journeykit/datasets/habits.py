@@ -39,8 +39,8 @@ def draw_visits(
     back_at: Codes,
     events: Events,
     rng: np.random.Generator,
-) -> tuple[Codes, Codes]:
-    """Draw the visits from the come-back on, add their events, and return customer and time of the orders in them."""
+) -> tuple[Codes, Codes, Codes]:
+    """Draw the visits from the come-back on, add their events; return customer, time, channel of the orders in them."""
     back = back & (back_at < clock.end)
     customer, band, at = orders.customer[back], orders.band[back], back_at[back]
     habits = parameters.habits
@@ -67,12 +67,17 @@ def draw_visits(
     place = people.channel[who]
     _add_visits(events, rng, who, start, place)
 
-    carts = rng.random(len(who)) < 0.05
-    bought = ~carts & (rng.random(len(who)) < np.array([each.order for each in habits])[habit[row]])
-    events.add("cart", who[carts | bought], (start + 4 * MINUTE)[carts | bought], place[carts | bought])
-    events.add("checkout", who[bought], (start + 6 * MINUTE)[bought], place[bought])
+    # Who first bought in the store also orders there, or by phone: they never had a cart.
+    online = orders.channel[back][row] != CHANNELS.index("store")
+    bought = rng.random(len(who)) < np.array([each.order for each in habits])[habit[row]]
+    carts = online & ~bought & (rng.random(len(who)) < 0.05)
+    filled = carts | (online & bought)
+    events.add("cart", who[filled], (start + 4 * MINUTE)[filled], place[filled])
+    events.add("checkout", who[online & bought], (start + 6 * MINUTE)[online & bought], place[online & bought])
     order_at = start + MINUTE * 7 + 1_000_000 * rng.integers(0, 240, len(start))
-    return who[bought], order_at[bought]
+    offline = np.array([CHANNELS.index("store"), CHANNELS.index("phone")])
+    order_place = np.where(online, place, offline[(rng.random(len(who)) < 0.3).astype(np.int64)])
+    return who[bought], order_at[bought], order_place[bought]
 
 
 def _add_visits(events: Events, rng: np.random.Generator, who: Codes, start: Codes, place: Codes) -> None:
@@ -90,9 +95,3 @@ def _add_visits(events: Events, rng: np.random.Generator, who: Codes, start: Cod
 def repeat_products(rng: np.random.Generator, n: int) -> Codes:
     """Draw what is bought again: mostly small things."""
     return pick(rng, np.array([0.01, 0.05, 0.07, 0.03, 0.10, 0.20, 0.38, 0.16]), n)
-
-
-def order_channel(people: People, customer: Codes, rng: np.random.Generator) -> Codes:
-    """Draw where repeat orders are placed: where the customer is, or by phone."""
-    phone = rng.random(len(customer)) < 0.06
-    return np.where(phone, CHANNELS.index("phone"), people.channel[customer])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,39 +18,46 @@ PRICES = (14.9, 149.0)  # of the plans, a month and a year
 EARLY_UNTIL = 60  # days
 
 
+@dataclass(frozen=True)
+class Trials:
+    """Trials of the lessons, one entry each; `buyer` marks those of customers who ordered before."""
+
+    customer: Codes
+    time: Codes
+    buyer: NDArray[np.bool_]
+
+
 def add_lessons(
     parameters: ShopParameters,
     clock: Clock,
     people: People,
-    customer: Codes,
-    tried_at: Codes,
+    trials: Trials,
     first_ticket: int,
     events: Events,
     rng: np.random.Generator,
 ) -> None:
     """Add trials and what follows; `first_ticket` is the next free number of a ticket."""
-    n = len(customer)
+    customer, tried_at, n = trials.customer, trials.time, len(trials.customer)
     place = people.channel[customer]
     events.add("trial_started", customer, tried_at, place)
     paid = rng.random(n) < np.array([each.paid for each in parameters.segments])[people.segment[customer]]
     # A trial ends in a subscription, is given up on some day before its end, or runs out in silence.
     gives_up = ~paid & (rng.random(n) < 0.55)
     day = clock.day_of(tried_at)
-    given_up = clock.at(
-        day + rng.integers(2, parameters.trial_days - 1, n), draw_minutes(rng, n) * MINUTE
-    )
+    given_up = clock.at(day + rng.integers(2, parameters.trial_days - 1, n), draw_minutes(rng, n) * MINUTE)
     events.add("trial_cancelled", customer[gives_up], given_up[gives_up], place[gives_up])
     for _ in range(2):
         some = rng.random(n) < 0.6
         at = tried_at + MINUTE * rng.integers(20, 1440 * 2, n)
         events.add("lesson", customer[some], at[some], place[some])
     started = (tried_at + DAY * parameters.trial_days)[paid]
-    ends, who = _spells(parameters, clock, people, customer[paid], started, True, events, rng)
+    who = customer[paid]
+    ends = _spells(parameters, clock, people, who, started, ~trials.buyer[paid], events, rng)
     # Some take lessons up again, weeks after cancelling.
     again = (rng.random(len(who)) < parameters.back_to_lessons) & (ends < clock.end)
     restart = ends + MINUTE * (20 * 1440 + Delay(0, (0, 0), 30, 90).draw(rng, len(who)))
     again &= restart < clock.end
-    _spells(parameters, clock, people, who[again], restart[again], False, events, rng)
+    _spells(parameters, clock, people, who[again], restart[again], np.zeros(int(again.sum()), bool), events, rng)
     _add_billing_tickets(events, rng, customer[paid], started, first_ticket)
 
 
@@ -58,11 +67,15 @@ def _spells(
     people: People,
     who: Codes,
     started: Codes,
-    first: bool,
+    may_speak: NDArray[np.bool_],
     events: Events,
     rng: np.random.Generator,
-) -> tuple[Codes, Codes]:
-    """Add subscriptions; return when each is cancelled (or would be), and its customer."""
+) -> Codes:
+    """Add subscriptions; return when each is cancelled (or would be).
+
+    `may_speak` marks those who may review or refer because of the lessons:
+    whoever ordered has a voice of their own.
+    """
     n = len(who)
     segment, place = people.segment[who], people.channel[who]
     yearly = np.array([each.yearly for each in parameters.segments])[segment]
@@ -94,12 +107,11 @@ def _spells(
     score = pick_by_row(rng, score_weights(8.2, 1.8, 0, 10)[None, :], np.zeros(n, np.int64))
     asked_at = started + MINUTE * (45 * 1440 + rng.integers(0, 14 * 1440, n))
     events.add("survey_nps", who[asked], asked_at[asked], "email", score=score[asked], plan=plan[asked])
-    if first:
-        speaks = rng.random(n) < parameters.lesson_advocate
-        at = started + MINUTE * parameters.lesson_advocate_after.draw(rng, n)
-        kind = pick(rng, np.array([0.5, 0.5]), n)
-        events.add(("review_written", "referral"), who[speaks], at[speaks], place[speaks], kind=kind[speaks])
-    return ends_at, who
+    speaks = may_speak & (rng.random(n) < parameters.lesson_advocate)
+    at = started + MINUTE * parameters.lesson_advocate_after.draw(rng, n)
+    kind = pick(rng, np.array([0.5, 0.5]), n)
+    events.add(("review_written", "referral"), who[speaks], at[speaks], place[speaks], kind=kind[speaks])
+    return ends_at
 
 
 def draw_tenures(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from journeykit.datasets.attempts import Codes
 from journeykit.datasets.clock import MINUTE
 from journeykit.datasets.delays import Delay, pick
-from journeykit.datasets.events import CHANNELS, Events
+from journeykit.datasets.events import CHANNELS, ISSUES, Events
 from journeykit.datasets.parameters import ShopParameters
 
 # Minutes from the order until its tracking is looked at; and a delivery comes in the last hours of its day.
@@ -88,16 +88,16 @@ def add_orders(parameters: ShopParameters, orders: Orders, events: Events, rng: 
     order_id = {"order_id": orders.number}
     events.add("order_confirmation", orders.customer, orders.time + MINUTE, "email", **order_id)
     consents = orders.first & (rng.random(n) < 0.6)
-    events.add("consent_given", orders.customer[consents], (orders.time + 2 * MINUTE)[consents], orders.channel[consents])
+    events.add(
+        "consent_given", orders.customer[consents], (orders.time + 2 * MINUTE)[consents], orders.channel[consents]
+    )
     withdrawn = consents & (rng.random(n) < 0.07)
     later = orders.time + MINUTE * Delay(0, (0, 0), 60, 200).draw(rng, n)
     events.add("consent_withdrawn", orders.customer[withdrawn], later[withdrawn], "email")
     shipped = orders.time + MINUTE * rng.integers(60, 119, n)
     events.add("shipping", orders.customer, shipped, "email", promised_at=orders.promised_at, **order_id)
     _add_questions(parameters, orders, events, rng)
-    events.add(
-        "delivery", orders.customer, orders.delivered_at, "courier", promised_at=orders.promised_at, **order_id
-    )
+    events.add("delivery", orders.customer, orders.delivered_at, "courier", promised_at=orders.promised_at, **order_id)
     thanked = orders.first & (rng.random(n) < 0.5)
     events.add("thank_you_note", orders.customer[thanked], (orders.delivered_at + 30 * MINUTE)[thanked], "email")
     reminded = orders.first & (rng.random(n) < 0.4)  # a new set of strings is due
@@ -128,12 +128,14 @@ def _add_returns(parameters: ShopParameters, orders: Orders, events: Events, rng
     returned = rng.random(n) < np.array([each.returned for each in parameters.punctuality])[orders.band]
     swapped = returned & (rng.random(n) < 0.25)
     returned &= ~swapped
+    reasons = np.array([ISSUES.index(name) for name in ("damaged", "wrong item", "not as expected")])
+    reason = reasons[pick(rng, np.array([0.3, 0.2, 0.5]), n)]
     at = orders.delivered_at + MINUTE * Delay(0, (0, 0), 7, 28).draw(rng, n)
     refunded_at = at + MINUTE * Delay(0, (0, 0), 3, 9).draw(rng, n)
     for touchpoint, some in (("return", returned), ("exchange", swapped)):
         events.add(
             touchpoint, orders.customer[some], at[some], "courier",
-            order_id=orders.number[some], product=orders.product[some],
+            order_id=orders.number[some], product=orders.product[some], issue=reason[some],
         )  # fmt: skip
     events.add(
         "refund", orders.customer[returned], refunded_at[returned], "email",

@@ -1,5 +1,7 @@
 """The parameters of the guitar shop: everything that the simulator draws from and the truth is computed from."""
 
+# ruff: noqa: RUF009  a Delay is frozen, so one default for all does no harm
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -202,9 +204,9 @@ _SOURCES = (
 )
 
 _HABITS = (
-    Habit("now and then", visit=0.025, order=0.14, end=0.008),
-    Habit("regular", visit=0.07, order=0.12, end=0.004),
-    Habit("devoted", visit=0.24, order=0.06, end=0.002),
+    Habit("now and then", visit=0.03, order=0.26, end=0.007),
+    Habit("regular", visit=0.08, order=0.20, end=0.0035),
+    Habit("devoted", visit=0.24, order=0.10, end=0.0015),
 )
 
 _FRICTIONS = (
@@ -357,8 +359,8 @@ class ShopParameters:
             raise ParameterError("options and punctuality must leave at least 1 day until the delivery")
         if self.longest_attempt >= self.again_from_day * 1440 and self.again > 0:
             raise ParameterError(
-                f"again_from_day == {self.again_from_day}: an attempt takes up to {self.longest_attempt / 1440:.1f} days, "
-                "and the next must not begin before it ends"
+                f"again_from_day == {self.again_from_day}: an attempt takes up to "
+                f"{self.longest_attempt / 1440:.1f} days, and the next must not begin before it ends"
             )
 
     @property

@@ -90,9 +90,8 @@ def load_sample(name: str, *, stages: Any = "digital") -> InteractionLog | pd.Da
 
 def typed_csv(path: Path) -> pd.DataFrame:
     """Read the small sample's CSV with the types of its columns."""
-    return pd.read_csv(
-        path, parse_dates=["time", "promised_at"], dtype={"order_id": "Int64", "ticket_id": "Int64", "customer": str}
-    )
+    types = {"order_id": "Int64", "ticket_id": "Int64", "customer": "str"}
+    return pd.read_csv(path, parse_dates=["time", "promised_at"], dtype=types)
 
 
 def _cdnow() -> InteractionLog:
@@ -107,7 +106,8 @@ def _cdnow() -> InteractionLog:
         raise JourneykitError(
             'the CDNOW data comes with the package lifetimes, which is not installed: pip install "journeykit[oracles]"'
         )
-    raw = pd.read_csv(path, sep=r"\s+", header=None, names=["customer", "time", "quantity", "value"], dtype={"time": str})
+    columns = ["customer", "time", "quantity", "value"]
+    raw = pd.read_csv(path, sep=r"\s+", skiprows=1, names=columns, dtype={"customer": "str", "time": "str"})
     raw["time"] = pd.to_datetime(raw["time"], format="%Y%m%d")
     raw["touchpoint"] = "order"
     # Two equal purchases on one day are two: dates have no time that could tell them apart.

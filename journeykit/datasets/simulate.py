@@ -11,8 +11,8 @@ from journeykit.datasets.attempts import draw_attempts, draw_people, price_of
 from journeykit.datasets.clock import MINUTE, make_clock
 from journeykit.datasets.delays import Delay
 from journeykit.datasets.events import CAMPAIGN_OF_BURST, DEVICES, Events
-from journeykit.datasets.habits import draw_come_backs, draw_visits, order_channel, repeat_products
-from journeykit.datasets.lessons import add_lessons
+from journeykit.datasets.habits import draw_come_backs, draw_visits, repeat_products
+from journeykit.datasets.lessons import Trials, add_lessons
 from journeykit.datasets.orders import add_orders, draw_orders, join_orders
 from journeykit.datasets.parameters import ShopParameters
 from journeykit.datasets.voices import add_advocates, add_surveys, add_tickets
@@ -92,7 +92,9 @@ def simulate_events(
     parameters = parameters or ShopParameters()
     rng = np.random.default_rng(rng)
     clock = make_clock(parameters, months)
-    campaigns = sorted({each.campaign for each in parameters.sources if each.campaign} | {CAMPAIGN_OF_BURST, "newsletter"})
+    campaigns = sorted(
+        {each.campaign for each in parameters.sources if each.campaign} | {CAMPAIGN_OF_BURST, "newsletter"}
+    )
     events = Events(clock.end, tuple(campaigns))
     people = draw_people(parameters, clock, n_customers, rng)
     _add_noise(parameters, people.first_seen, people.channel, events, rng)
@@ -102,11 +104,9 @@ def simulate_events(
     place, product = np.concatenate(outcome.order_channel), np.concatenate(outcome.product)
     first = draw_orders(parameters, rng, buyer, bought_at, place, product, price_of(product), first=True)
     back, back_at = draw_come_backs(parameters, people, first, rng)
-    again, again_at = draw_visits(parameters, clock, people, first, back, back_at, events, rng)
+    again, again_at, place = draw_visits(parameters, clock, people, first, back, back_at, events, rng)
     product = repeat_products(rng, len(again))
-    repeat = draw_orders(
-        parameters, rng, again, again_at, order_channel(people, again, rng), product, price_of(product), first=False
-    )
+    repeat = draw_orders(parameters, rng, again, again_at, place, product, price_of(product), first=False)
     orders = join_orders([first, repeat])
     add_orders(parameters, orders, events, rng)
     points = ~orders.first & (rng.random(len(orders.customer)) < 0.5)
@@ -124,8 +124,10 @@ def simulate_events(
     crossing = back & (rng.random(len(back)) < parameters.cross_trial)
     trier = np.concatenate([*outcome.triers, first.customer[crossing]])
     tried_at = np.concatenate([*outcome.tried_at, back_at[crossing] + 5 * MINUTE])
-    trier, tried_at = trier[tried_at < clock.end], tried_at[tried_at < clock.end]
-    add_lessons(parameters, clock, people, trier, tried_at, len(orders.customer) + 1, events, rng)
+    buys = np.arange(len(trier)) >= len(trier) - int(crossing.sum())
+    seen = tried_at < clock.end
+    trials = Trials(trier[seen], tried_at[seen], buys[seen])
+    add_lessons(parameters, clock, people, trials, len(orders.customer) + 1, events, rng)
 
     width = max(5, len(str(n_customers)))
     ids = pd.Index([f"c{number:0{width}d}" for number in range(1, n_customers + 1)])

@@ -79,7 +79,7 @@ def add_tickets(
     opened = orders.delivered_at + MINUTE * parameters.ticket_after.draw(rng, n)
     issue = pick(rng, np.array([0.15, 0.3, 0.25, 0.3]), n)
     issue = np.where((orders.band < 2) & (issue == 0), ISSUES.index("how to"), issue)
-    number = np.cumsum(some)
+    number = np.cumsum(some, dtype=np.int64)
     # The seconds are those of the customer, so that the ticket keeps to the lattice of minutes.
     add_ticket_lives(events, rng, orders.customer[some], opened[some], issue[some], number[some])
     return np.where(some, opened, _NEVER)
