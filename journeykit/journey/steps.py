@@ -74,6 +74,7 @@ class Step:
 
     def mask(self, log: InteractionLog) -> NDArray[np.bool_]:
         """Mark the events of a log that count as this step, one bool an event."""
+        log.require(*self.where, *self.contains)
         named = self._named(log)
         meets = named.copy()
         for column, wanted in self.where.items():

@@ -133,7 +133,14 @@ def regroup(log: InteractionLog, codes: NDArray[np.int32], ids: pd.Index, **cont
 
 
 def with_finding(
-    log: InteractionLog, rule: str, rows: int, action: str, example: str = "", *, of: int | None = None
+    log: InteractionLog,
+    rule: str,
+    rows: int,
+    action: str,
+    example: str = "",
+    *,
+    of: int | None = None,
+    personal: bool = False,
 ) -> InteractionLog:
     """Add a finding to `log.quality`, in the place of an older one of the rule; without rows there is none.
 
@@ -142,5 +149,5 @@ def with_finding(
     older = log.quality[log.quality["rule"] != rule] if len(log.quality) else log.quality
     if not rows:
         return log if len(older) == len(log.quality) else replace(log, quality=older.reset_index(drop=True))
-    found = findings_table([Finding(rule, rows, action, example)], log.n_events if of is None else of)
+    found = findings_table([Finding(rule, rows, action, example, personal)], log.n_events if of is None else of)
     return replace(log, quality=pd.concat([older, found], ignore_index=True) if len(older) else found)

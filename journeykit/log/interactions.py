@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from journeykit.errors import LogError
-from journeykit.log import narrow, units
+from journeykit.log import attributes, narrow, shape, units
 from journeykit.log.calendar import as_timestamp, period_edges
 from journeykit.log.events import Rekeyed, Segment, with_finding
 from journeykit.log.tally import Buckets, Tally, bucket_of
@@ -224,11 +224,16 @@ class InteractionLog:
         )
 
     def require(self, *columns: str) -> None:
-        """Raise LogError unless the log has these columns."""
-        known = (*self.columns, *(self.stage_model.derived if self.stage_model else ()))
+        """Raise LogError unless the log has these columns and none is marked personal."""
         for column in columns:
-            if column not in known:
-                raise LogError(f"the log has no {column!r}: {did_you_mean(column, known)}")
+            self._check_known(column)
+            if column in self.personal:
+                raise LogError(f"{column!r} is marked personal: it can be filtered by, but not split by or shown")
+
+    def _check_known(self, column: str) -> None:
+        known = (*self.columns, *(self.stage_model.derived if self.stage_model else ()))
+        if column not in known:
+            raise LogError(f"the log has no {column!r}: {did_you_mean(column, known)}")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -243,7 +248,7 @@ class InteractionLog:
         Besides the log's own `columns`, those that its stage model derives:
         `phase`, `sub_stage`, and what is known of touchpoints (`media`, …).
         """
-        self.require(name)
+        self._check_known(name)
         if name == "customer":
             return pd.Series(self.customers.take(self.customer_codes), name=name)
         if name == "time":
@@ -280,6 +285,15 @@ class InteractionLog:
     customers_where = narrow.customers_where
     sample = narrow.sample
     with_consent = narrow.with_consent
+
+    # -- shaping: see shape.py and attributes.py -------------------------------------------
+
+    with_touchpoints = shape.with_touchpoints
+    collapse_runs = shape.collapse_runs
+    with_customers = attributes.with_customers
+    with_segment = attributes.with_segment
+    segment = attributes.segment
+    with_personal = attributes.with_personal
 
     # -- units: see units.py ---------------------------------------------------------------
 
@@ -362,6 +376,7 @@ def label_codes(log: InteractionLog, by: str) -> tuple[NDArray[np.int32], pd.Ind
     labels : Index of str
         The labels of the *whole* log's column, sorted (stages in their order).
     """
+    log.require(by)
     column = log.column(by)
     if not isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype("category")

@@ -173,4 +173,5 @@ def with_consent(log: InteractionLog, consent: Any, *, withdrawn: Any = None) ->
         return kept
     first = log.owners[int(np.argmin(agreed))]
     example = f"{int((~agreed).sum())} customers, for example {first}"
-    return with_finding(kept, "without_consent", log.n_events - kept.n_events, "left out", example, of=log.n_events)
+    left_out = log.n_events - kept.n_events
+    return with_finding(kept, "without_consent", left_out, "left out", example, of=log.n_events, personal=True)

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from journeykit.errors import LogError
 from journeykit.log.build import offsets_of
 from journeykit.log.encode import encode_customers
+from journeykit.log.events import Segment
 from journeykit.log.interactions import InteractionLog
 
 _KEY = b"journeykit.log"
@@ -23,6 +25,8 @@ def write_log(log: InteractionLog, path: str | Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if log.rekeyed is not None:
+        raise LogError(f"a log keyed by {log.unit!r} is not written: write the log that it was made from")
     frame = pd.DataFrame({"customer": log.column("customer"), "time": log.times.astype("M8[us]")})
     frame["touchpoint"] = log.column("touchpoint")
     for name in ("channel", "stage", "value"):
@@ -30,6 +34,10 @@ def write_log(log: InteractionLog, path: str | Path) -> None:
             frame[name] = log.column(name)
     for name, column in log.properties.items():
         frame[f"property.{name}"] = column
+    for name, found in log.segments.items():  # the same on all of a customer's events, and so next to nothing
+        labels = pd.Categorical.from_codes(found.codes, categories=found.labels)
+        frame[f"segment.{name}"] = labels.take(log.customer_codes)
+        frame[f"known.{name}"] = found.known_at[log.customer_codes]
     context = {
         "version": _VERSION,
         "start": log.start,
@@ -40,6 +48,7 @@ def write_log(log: InteractionLog, path: str | Path) -> None:
         "touchpoints": log.touchpoints.tolist(),
         "channels": None if log.channels is None else log.channels.tolist(),
         "stages": None if log.stage_model is None else log.stage_model.to_dict(),
+        "personal": sorted(log.personal),
         "quality": json.loads(log.quality.to_json(orient="split")),
         "quarantine": None,
     }
@@ -86,7 +95,9 @@ def read_stored(path: str | Path) -> InteractionLog | None:
         quarantine=_table(context["quarantine"]),
         rows_read=context["rows_read"],
         duplicates_merged=context["duplicates_merged"],
+        personal=frozenset(context.get("personal", ())),
     )
+    log = replace(log, segments=_segments(frame, log.offsets[:-1]))
     if context["stages"] is None:
         return log
     from journeykit.journey.stages import StageModel
@@ -94,6 +105,17 @@ def read_stored(path: str | Path) -> InteractionLog | None:
     model = StageModel.from_dict(context["stages"])
     # The stages as they were given: a narrowed log may no longer show what decided them.
     return replace(log, stage_model=model, stage_codes=_recode(frame["stage"], list(model.stages)).astype(np.int16))
+
+
+def _segments(frame: pd.DataFrame, firsts: Any) -> dict[str, Segment]:
+    found = {}
+    for column in frame.columns:
+        if column.startswith("segment."):
+            name = column.removeprefix("segment.")
+            labels = frame[column].astype("category").cat
+            codes = labels.codes.to_numpy()[firsts].astype(np.int32)
+            found[name] = Segment(pd.Index(labels.categories), codes, frame[f"known.{name}"].to_numpy()[firsts])
+    return found
 
 
 def _recode(column: pd.Series, names: list[str]) -> Any:

@@ -161,7 +161,8 @@ def rekey(log: InteractionLog, unit: str, **how: Any) -> InteractionLog:
     grouped = regroup(log, codes, ids, rekeyed=_owners(log, by_owner, unit), segments=segments)
     left_out = codes < 0
     example = "" if not left_out.any() else f"{unit} of {log.customers[log.customer_codes[int(np.argmax(left_out))]]}"
-    return with_finding(grouped, "without_unit", int(left_out.sum()), "left out", example, of=log.n_events)
+    n_left_out = int(left_out.sum())
+    return with_finding(grouped, "without_unit", n_left_out, "left out", example, of=log.n_events, personal=True)
 
 
 def _names_of(found: Units) -> pd.Index:
