@@ -229,7 +229,7 @@ def _between(
     since: Codes,
     wait: Codes,
     some: NDArray[np.bool_],
-    low: float = 0.02,
+    low: float = 0.1,
     high: float = 0.95,
 ) -> Codes:
     """Draw a time within the wait: between these shares of it, and so never after it."""

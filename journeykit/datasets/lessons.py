@@ -46,9 +46,9 @@ def add_lessons(
     day = clock.day_of(tried_at)
     given_up = clock.at(day + rng.integers(2, parameters.trial_days - 1, n), draw_minutes(rng, n) * MINUTE)
     events.add("trial_cancelled", customer[gives_up], given_up[gives_up], place[gives_up])
-    for _ in range(2):
+    for first_minute in (20, 1460):  # on the first day, on the second
         some = rng.random(n) < 0.6
-        at = tried_at + MINUTE * rng.integers(20, 1440 * 2, n)
+        at = tried_at + MINUTE * rng.integers(first_minute, first_minute + 1420, n)
         events.add("lesson", customer[some], at[some], place[some])
     started = (tried_at + DAY * parameters.trial_days)[paid]
     who = customer[paid]
