@@ -64,8 +64,8 @@ def follow_first(  # type: ignore[no-untyped-def]  # pragma: no cover
 ):
     """Follow each customer from the one start event.
 
-    For on: `so_far[row, c]` came back in column c; `back` those of them whose column has fully elapsed; `again` those of
-    them who were back in column c - 1 too; `previous` those back in column c - 1 whose column c has elapsed.
+    For on: `so_far[row, c]` came back in column c; `back` those of them whose column has fully elapsed; `again` those
+    of them who were back in column c - 1 too; `previous` those back in column c - 1 whose column c has elapsed.
     For on or after: `so_far[row, c]` had column c as their last; `back` those of them with every column elapsed.
     `elapsed[row, m]` and `begun[row, m]` count customers by columns elapsed and begun; `squares[group]` sums squared
     scores.

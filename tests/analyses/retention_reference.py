@@ -25,7 +25,7 @@ class Asked:
     windows: str = "calendar"
     min_events: int = 1
     base: str = "cohort"
-    washout: pd.Timedelta = pd.Timedelta(0)
+    washout: Any = field(default_factory=lambda: pd.Timedelta(0))
     between: tuple[pd.Timestamp | None, pd.Timestamp | None] = (None, None)
     week_start: str = "monday"
     starts: Any = lambda event: True
@@ -154,7 +154,7 @@ def columns_back(active: set[int], spans: list[tuple[int, int]], asked: Asked) -
 
 
 def cell(members, row, column, spans, asked, running, opens, closes):  # type: ignore[no-untyped-def]
-    low, high = spans[column]
+    low = spans[column][0]
     rolling, or_after = asked.windows == "rolling", asked.mode == "on_or_after"
     so_far_only = or_after and asked.horizon is None
     judged = len(spans) - 1 if or_after and not so_far_only else column

@@ -36,7 +36,12 @@ def questions(draw):
     )
     rows = draw(st.lists(event, min_size=1, max_size=30))
     events = [
-        {"customer": customer, "touchpoint": touchpoint, "time": begin + pd.Timedelta(quarter * 15, "min"), "channel": channel}
+        {
+            "customer": customer,
+            "touchpoint": touchpoint,
+            "time": begin + pd.Timedelta(quarter * 15, "min"),
+            "channel": channel,
+        }
         for customer, touchpoint, quarter, channel in rows
     ]
     last = max(event["time"] for event in events)
@@ -87,7 +92,9 @@ def questions(draw):
 
 
 def read(events, asked):
-    return read_log(pd.DataFrame(events), timezone=asked.timezone, observed_until=asked.observed_until, duplicates="keep")
+    return read_log(
+        pd.DataFrame(events), timezone=asked.timezone, observed_until=asked.observed_until, duplicates="keep"
+    )
 
 
 def is_empty_question(asked):

@@ -31,6 +31,22 @@ from journeykit.results.base import left_out_table
 from journeykit.schema import PERIODS, WEEK_STARTS, check_confidence, check_one_of, duration_us
 
 VERSION = "retention/1"
+_VARIANTS = {
+    "start": "any",
+    "back": "any",
+    "cohort": "first",
+    "mode": "on",
+    "horizon": None,
+    "windows": "calendar",
+    "min_events": 1,
+    "base": "cohort",
+    "mean": "pooled",
+    "washout": None,
+    "cohorts_by": None,
+    "between": None,
+    "week_start": "monday",
+}
+"""Options that decide what a metric's number is, with their usual values."""
 
 
 def retention(
@@ -134,7 +150,8 @@ def retention(
     --------
     >>> log = jk.read_log(pd.DataFrame({
     ...     "customer": ["ann", "ann", "ann", "bob", "bob", "cid"],
-    ...     "time": pd.to_datetime(["2024-01-05", "2024-02-01", "2024-03-09", "2024-01-20", "2024-03-02", "2024-02-10"]),
+    ...     "time": pd.to_datetime(["2024-01-05", "2024-02-01", "2024-03-09",
+    ...                             "2024-01-20", "2024-03-02", "2024-02-10"]),
     ...     "touchpoint": "order",
     ... }), observed_until="2024-03-15")
     >>> jk.retention(log).matrix("back")
@@ -239,8 +256,8 @@ def _squares(log: InteractionLog, design: Design, grid: Grid, cells: Cells) -> F
 
 
 def _sum_scores(log: InteractionLog, design: Design, cells: Cells, weights: Weights) -> Floats:
-    tally = log.tally(count_scores, design=design, weights=weights)["squares"]
-    table: pd.DataFrame = tally.groupby(level=["segment", "age"]).sum().unstack("age")
+    squares = log.tally(count_scores, design=design, weights=weights).groupby(level=["segment", "age"]).sum()
+    table = squares.reset_index().pivot_table(index="segment", columns="age", values="squares")
     return table.reindex(cells.segments).to_numpy(dtype=float)
 
 
@@ -274,7 +291,7 @@ def _params(log: InteractionLog, design: Design, confidence: float) -> dict[str,
     def stamp(instant: int | None) -> Any:
         return None if instant is None else pd.Timestamp(instant, unit="us", tz="UTC").tz_convert(log.timezone)
 
-    return {
+    asked = {
         "start": name(design.start),
         "back": name(design.back),
         "period": design.period,
@@ -291,8 +308,13 @@ def _params(log: InteractionLog, design: Design, confidence: float) -> dict[str,
         "cohorts_by": design.cohorts_by,
         "between": None if design.between == (None, None) else tuple(map(stamp, design.between)),
         "week_start": design.week_start,
+    }
+    # Another variant is another number: its name says so, or two of them would be taken for one.
+    variants = [f"{key}={asked[key]}" for key, usual in _VARIANTS.items() if asked[key] != usual]
+    return {
+        **asked,
         "confidence": confidence,
         "observed_until": log.ends_at,
         "timezone": log.timezone,
-        "definition": VERSION,
+        "definition": " ".join([VERSION, *variants]),
     }

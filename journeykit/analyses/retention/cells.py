@@ -52,7 +52,8 @@ class Cells:
     @property
     def numbers(self) -> NDArray[np.bool_]:
         """Which cells enter an average: finished ones of rows that have somebody."""
-        return (self.status == FINISHED) & (self.customers[:, :, np.newaxis] > 0)
+        somebody = np.asarray(self.customers > 0)[:, :, np.newaxis]
+        return np.asarray((self.status == FINISHED) & somebody)
 
 
 def make_cells(tally: pd.DataFrame, design: Design, grid: Grid, labels: pd.Index, stages: tuple[str, ...]) -> Cells:
@@ -60,10 +61,8 @@ def make_cells(tally: pd.DataFrame, design: Design, grid: Grid, labels: pd.Index
     segments = in_order(tally.index.unique("segment"), stages) if design.by else [""]
     names = in_order(tally.index.unique("row"), stages) if design.cohorts_by else [""]
     counts, sums = _dense(tally, segments, names, grid)
-    if design.cohorts_by is not None:
-        counts = counts.sum(axis=3)
-    else:
-        counts = counts.sum(axis=2)  # the only row name is ""
+    # Over the cohorts in time, or over the rows' names, of which there is one, "".
+    counts = counts.sum(axis=3 if design.cohorts_by is not None else 2)
     so_far, back, again, previous, elapsed, begun = counts
     customers = begun[:, :, 0]
     if design.or_after:

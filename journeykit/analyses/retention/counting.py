@@ -123,7 +123,7 @@ def count_cells(log: InteractionLog, *, design: Design) -> pd.DataFrame:
 def count_scores(
     log: InteractionLog, *, design: Design, weights: dict[tuple[str, str], tuple[Floats, Floats]]
 ) -> pd.DataFrame:
-    """Squared scores of customers by segment, row and column: what the variance of a linear combination of cells is made of.
+    """Squared scores of customers by segment, row and column: they make the variance of a weighted sum of cells.
 
     `weights` holds for each (segment, row) the weight of each cell in a
     customer's score, and the rate expected there; a customer's score is the
@@ -152,7 +152,11 @@ def follow(
     n_groups: int,
     scores: tuple[Floats, Floats] = (_NO_SCORES, _NO_SCORES),
 ) -> tuple[Ints, Ints, Floats]:
-    """Run the loop; return counts (kind, group, row, column), sums (kind, group, 1, column), squares (group, column)."""
+    """Run the loop.
+
+    Returns counts of shape (kind, group, row, column), sums (kind, group, 1,
+    column) and squares (group, column).
+    """
     from journeykit.loops.retention import follow_every, follow_first
 
     backs = mask_of(log, design.back)
@@ -181,7 +185,15 @@ def follow(
             curve = np.zeros(n_groups)
             follow_first(
                 *(log.times, log.offsets, starts.rows, groups, backs, grid.edges, grid.first_period, grid.n_rows),
-                *(design.length, log.observed_until, grid.n_finished, *shared, design.min_events, design.or_after, beyond),
+                *(
+                    design.length,
+                    log.observed_until,
+                    grid.n_finished,
+                    *shared,
+                    design.min_events,
+                    design.or_after,
+                    beyond,
+                ),
                 *(weight, expected, *counts, curve, first, last),
             )
             squares = curve[:, np.newaxis]
@@ -210,9 +222,7 @@ def _at_least(histogram: Ints) -> Ints:
     return np.ascontiguousarray(np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1])
 
 
-def _groups(
-    log: InteractionLog, design: Design, starts: Starts
-) -> tuple[NDArray[np.int32], list[tuple[str, str]]]:
+def _groups(log: InteractionLog, design: Design, starts: Starts) -> tuple[NDArray[np.int32], list[tuple[str, str]]]:
     """Group of each customer (-1: left out) and the (segment, row) that each group is."""
     counted = starts.counted
     if design.by is None and design.cohorts_by is None:
@@ -246,21 +256,17 @@ def labels_at(log: InteractionLog, column: str | None, rows: Ints, first_events:
 
 def _as_frame(counts: Ints, names: list[tuple[str, str]], grid: Grid, columns: tuple[str, ...]) -> pd.DataFrame:
     """Lay counts (kind, group, row, column) out by key; rows without a customer are left out."""
-    pooled = counts.shape[2] == 1 and columns == SUMS
     present = np.argwhere(counts.any(axis=(0, 3)))
-    segments, rows = (pd.Index([name[level] for name in names]) for level in (0, 1))
     group, cohort = present[:, 0], present[:, 1]
+    cohorts = pd.Index([-1]) if columns == SUMS else pd.RangeIndex(grid.n_rows)
     n_columns = counts.shape[3]
-    levels = [*(pd.factorize(level) for level in (segments, rows))]
-    cohorts = pd.Index([-1]) if pooled else pd.RangeIndex(grid.n_rows)
+    segments, rows = (pd.factorize(np.array([name[i] for name in names], dtype=object)) for i in (0, 1))
+    codes: list[Any] = [np.repeat(code, n_columns) for code in (segments[0][group], rows[0][group], cohort)]
+    codes.append(np.tile(np.arange(n_columns), len(present)))
+    levels: list[Any] = [pd.Index(segments[1]), pd.Index(rows[1]), cohorts, pd.RangeIndex(n_columns)]
     index = pd.MultiIndex(
-        levels=[levels[0][1], levels[1][1], cohorts, pd.RangeIndex(n_columns)],
-        codes=[
-            np.repeat(levels[0][0][group], n_columns),
-            np.repeat(levels[1][0][group], n_columns),
-            np.repeat(cohort, n_columns),
-            np.tile(np.arange(n_columns), len(present)),
-        ],
+        levels=levels,
+        codes=codes,
         names=["segment", "row", "cohort", "age"],
     )
     flat = counts[:, group, cohort, :].reshape(len(columns), -1)

@@ -122,11 +122,8 @@ def make_grid(log: Any, design: Design) -> Grid:
     # Nobody is observed before the log's start, so its period is the first even where `edges` begins earlier.
     first_period = int(np.searchsorted(edges, starts_from, side="right")) - 1
     last_period = int(np.searchsorted(edges, starts_until - 1, side="right")) - 1
-    if design.length:
-        units = -(-(log.observed_until - starts_from) // design.length)
-    else:
-        units = len(edges) - 1 - first_period
-    lows, highs = _columns(design, units)
+    rolling_units = -(-(log.observed_until - starts_from) // design.length) if design.length else 0
+    lows, highs = _columns(design, rolling_units or len(edges) - 1 - first_period)
     return Grid(
         edges=edges,
         observed_until=log.observed_until,
@@ -160,6 +157,7 @@ def check_size(grid: Grid, groups: int) -> None:
 
 def cohort_labels(log: Any, design: Design, grid: Grid) -> pd.Index:
     """Name the cohorts: calendar periods; for hours, the local time at which they begin."""
+    stamps: pd.Index
     if design.period == "hour":
         stamps = pd.DatetimeIndex(grid.edges[:-1].view("M8[us]"), tz="UTC").tz_convert(log.timezone)
     else:

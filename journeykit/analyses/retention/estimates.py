@@ -12,6 +12,7 @@ from journeykit.analyses.retention.counting import Floats
 from journeykit.analyses.retention.design import Design, Grid, Ints
 from journeykit.estimators.differences import holm, newcombe, two_rate_test
 from journeykit.estimators.proportions import (
+    SUMS,
     clustered_mean,
     clustered_n,
     divide,
@@ -114,7 +115,7 @@ def pooled(cells: Cells, design: Design, confidence: float) -> Triple:
     if design.cohort != "every":
         return _with_interval(back, base, again, design, confidence)
     if design.base == "previous":
-        _, low, high = clustered_mean(*cells.sums, confidence)
+        _, low, high = clustered_mean(**dict(zip(SUMS, cells.sums, strict=True)), confidence=confidence)
     else:
         low, high = wilson_rate(rate, clustered_n(*cells.sums), confidence)
     return rate, low, high
@@ -131,7 +132,7 @@ def simple(cells: Cells, design: Design, confidence: float, squares: Floats | No
     n = known.sum(axis=1)
 
     def total(values: Floats) -> Floats:
-        return np.where(known, values, 0.0).sum(axis=1)
+        return np.asarray(np.where(known, values, 0.0).sum(axis=1))
 
     mean = divide(total(rate), n)
     if squares is None:
@@ -148,7 +149,7 @@ def simple(cells: Cells, design: Design, confidence: float, squares: Floats | No
 def _effective(rate: Floats, variance: Floats, customers: Ints) -> Floats:
     """n_eff = p(1 − p)/V; the customers themselves where nothing varies."""
     effective = np.where(variance > 0, divide(rate * (1 - rate), variance), customers)
-    return np.where(customers > 1, effective, customers)
+    return np.asarray(np.where(customers > 1, effective, customers), dtype=float)
 
 
 def summary_table(cells: Cells, grid: Grid, design: Design, rates: Triple) -> pd.DataFrame:
@@ -221,7 +222,10 @@ def comparison_table(
     """Lay out each segment against the first: column by column, then the curves as a whole."""
     columns = ["kind", "age", "a", "b", "difference_rate", "difference_rate_low", "difference_rate_high", "p_value"]
     segments = len(cells.segments)
-    parts = [_differences(cells, grid, "age", i, rates, _numbers(cells, design, rates), confidence) for i in range(1, segments)]
+    parts = [
+        _differences(cells, grid, "age", i, rates, _numbers(cells, design, rates), confidence)
+        for i in range(1, segments)
+    ]
     if curve is not None and segments > 1:
         last, value, squares = curve
         customers = (cells.base * cells.numbers)[:, :, 1].sum(axis=1)
@@ -229,7 +233,7 @@ def comparison_table(
             customers = cells.sums[0][:, 1]
         effective = _effective(value, divide(customers, customers - 1) * squares, customers)
         low, high = wilson_rate(value, effective, confidence)
-        whole = tuple(each[:, np.newaxis] for each in (value, low, high))
+        whole = (value[:, np.newaxis], low[:, np.newaxis], high[:, np.newaxis])
         for i in range(1, segments):
             row = _differences(cells, grid, "curve", i, whole, effective[:, np.newaxis], confidence)
             parts.append(row.assign(age=grid.lows[last]))
@@ -245,7 +249,7 @@ def _numbers(cells: Cells, design: Design, rates: Triple) -> Floats | None:
         return None
     if design.cohort == "every":
         return np.asarray(clustered_n(*cells.sums))
-    return (cells.base * cells.numbers).sum(axis=1).astype(float)
+    return np.asarray((cells.base * cells.numbers).sum(axis=1), dtype=float)
 
 
 def _differences(

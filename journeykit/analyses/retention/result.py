@@ -133,7 +133,8 @@ class RetentionResult(Result):
         tally = source.tally(
             list_customers, design=design, segment=segment, cohort=place, column=ages.index(age), back=back
         )
-        return tally.index.sort_values()
+        found: pd.Index = tally.index.sort_values()
+        return found
 
     def _design(self) -> Design:
         assert self.design is not None
@@ -143,14 +144,13 @@ class RetentionResult(Result):
         design = self._design()
         labels = cohort_labels(log, design, make_grid(log, design))
         try:
-            if isinstance(labels, pd.PeriodIndex):
-                wanted = pd.Period(cohort, freq=labels.freq)
-            else:
+            wanted: Any = pd.Period(cohort, freq=labels.freqstr) if isinstance(labels, pd.PeriodIndex) else None
+            if wanted is None:
                 wanted = pd.Timestamp(cohort)
                 wanted = wanted.tz_localize(log.timezone) if wanted.tzinfo is None else wanted
+            place = int(labels.get_indexer(pd.Index([wanted]))[0])
         except (ValueError, TypeError):
-            wanted = None
-        place = int(labels.get_indexer([wanted])[0]) if wanted is not None else -1
+            place = -1
         if place < 0:
             raise ParameterError(f"{cohort!r} is not a cohort: {did_you_mean(cohort, labels)}")
         return place
@@ -159,9 +159,7 @@ class RetentionResult(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the cohorts as a triangle of rates (with segments: their overall curves); return the axes."""
-        from journeykit.plots.retention import plot_curves, plot_triangle
-
-        return plot_triangle(self, ax=ax) if "segment" not in self.table else plot_curves(self, ax=ax)
+        return self.plot_triangle(ax) if "segment" not in self.table else self.plot_curves(ax)
 
     def plot_triangle(self, ax: Axes | None = None, *, column: str = "back_rate", segment: str | None = None) -> Axes:
         """Draw one column of the table as cohorts × ages; return the axes."""
@@ -171,7 +169,7 @@ class RetentionResult(Result):
 
     def plot_curves(self, ax: Axes | None = None, *, segment: str | None = None) -> Axes:
         """Draw each cohort's curve and the overall one with its interval; return the axes."""
-        from journeykit.plots.retention import plot_curves
+        from journeykit.plots.retention_curves import plot_curves
 
         return plot_curves(self, ax=ax, segment=segment)
 
@@ -219,5 +217,3 @@ class RetentionResult(Result):
         unfinished = (status == "unfinished") & rates.isna()
         nothing = (status == "future") | (status.eq(False) if status.dtype == bool else False)
         return words.mask(unfinished, "…").mask(nothing, "")
-
-

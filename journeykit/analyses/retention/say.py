@@ -79,7 +79,8 @@ def _headline(result: RetentionResult, row: pd.Series) -> str:
 
 
 def _values(result: RetentionResult, row: pd.Series) -> dict[str, Any]:
-    return {**row.drop("age").to_dict(), "column": column_words(result, int(row["age"]))}
+    values = {str(name): value for name, value in row.items() if name != "age"}
+    return {**values, "column": column_words(result, int(row["age"]))}
 
 
 def _later(result: RetentionResult, row: pd.Series) -> str:
@@ -107,7 +108,8 @@ def _of_segments(result: RetentionResult, age: int, column: str) -> list[str]:
     rows = result.summary[(result.summary["age"] == age) & result.summary["back_rate"].notna()]
     if len(rows) < 2:
         return []
-    best, worst = rows.loc[rows["back_rate"].idxmax()], rows.loc[rows["back_rate"].idxmin()]
+    rates = rows["back_rate"].to_numpy(dtype=float)
+    best, worst = rows.iloc[int(rates.argmax())], rows.iloc[int(rates.argmin())]
     sentences = [
         say(
             "retention.segments",
@@ -120,7 +122,7 @@ def _of_segments(result: RetentionResult, age: int, column: str) -> list[str]:
     ]
     differences = result.comparison[(result.comparison["kind"] == "age") & (result.comparison["age"] == age)]
     if len(differences):
-        row = differences.loc[differences["difference_rate"].abs().idxmax()]
+        row = differences.iloc[int(differences["difference_rate"].abs().to_numpy().argmax())]
         bounds = {f"rate_difference{end}": row[f"difference_rate{end}"] for end in ("", "_low", "_high")}
         sentences.append(say("retention.difference", a=row["a"], b=row["b"], p_value=row["p_value_holm"], **bounds))
     return sentences

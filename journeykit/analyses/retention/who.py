@@ -77,4 +77,5 @@ def _columns_back(log: InteractionLog, design: Design, grid: Grid, entries: pd.D
     beyond = grid.n_columns - 1 if design.or_after and design.horizon is None else -1
     places = np.append(grid.column_of, beyond)
     column = places[np.minimum(units["unit"].to_numpy(dtype=np.int64), len(places) - 1)]
-    return units.assign(column=column)[column > 0]
+    found: pd.DataFrame = units.assign(column=column)[column > 0]
+    return found
