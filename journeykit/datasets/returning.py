@@ -14,6 +14,8 @@ from journeykit.datasets.silences import come_back_days, kinds
 from journeykit.datasets.spine import branches, come_back_mass, delivery_mass
 from journeykit.log.calendar import period_edges
 
+_FREQUENCY = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+
 
 def days_reached(from_first: Mass, clock: Clock) -> Mass:
     """Share of customers who reach something on each day of the log, from its delay after their first touch."""
@@ -105,10 +107,10 @@ def retention_table(
             for later in range(cohort + 1, n_periods):
                 length = int(firsts[later + 1] - firsts[later])
                 came[cohort, later] += days[ordered] @ rates[length][firsts[later] - ordered]
-    starts = pd.DatetimeIndex(edges[:-1].view("M8[us]"), tz="UTC").tz_convert(parameters.timezone)
+    names = pd.period_range(pd.Timestamp(parameters.start), periods=n_periods, freq=_FREQUENCY[period])
     share_of_all = sum(segment.share for segment in segments)
     rows = [
-        (starts[cohort], later - cohort, weight[cohort] / share_of_all, came[cohort, later] / weight[cohort])
+        (names[cohort], later - cohort, weight[cohort] / share_of_all, came[cohort, later] / weight[cohort])
         for cohort in range(n_periods)
         if weight[cohort] > 0
         for later in range(cohort, n_periods)

@@ -163,7 +163,9 @@ class Truth:
     def conversion_curve(
         self, *, to: str = "order", days: Iterable[float] = range(1, 181), by: str | None = None
     ) -> pd.DataFrame:
-        """Share of customers converted by each time after their first touch: `days`, `converted_rate`.
+        """Share of customers converted by each time after their first touch.
+
+        Columns: `time_days`, `converted_rate`, with `by` also `segment`.
 
         Parameters
         ----------
@@ -181,7 +183,7 @@ class Truth:
             return np.array([until(mass, int(day * 1440)) for day in times])
 
         def table(converted: np.ndarray) -> pd.DataFrame:
-            return pd.DataFrame({"days": times, "converted_rate": converted})
+            return pd.DataFrame({"time_days": times, "converted_rate": converted})
 
         return self._each_segment(rates, table, by)
 
@@ -238,7 +240,7 @@ class Truth:
         Returns
         -------
         DataFrame
-            `cohort` (begin of its period), `age`, `cohort_rate` (share of all
+            `cohort` (a Period), `age`, `cohort_rate` (share of all
             customers of the log who are in the cohort), `back_rate`.
         """
         check_one_of("period", period, ("day", "week", "month", "quarter", "year"))
@@ -262,7 +264,7 @@ class Truth:
         horizon: int = 365,
         by: str | None = "segment",
     ) -> pd.DataFrame:
-        """Survival at day grain: `days`, `survival`.
+        """Survival past each day: `time_days`, `survival`, with `by` also `group`.
 
         Parameters
         ----------
@@ -297,10 +299,11 @@ class Truth:
             return inactivity_survival(self.parameters, segment, activity=activity, silence=int(days), horizon=horizon)
 
         def table(survival: np.ndarray) -> pd.DataFrame:
-            return pd.DataFrame({"days": np.arange(horizon + 1), "survival": survival})
+            return pd.DataFrame({"time_days": np.arange(horizon + 1), "survival": survival})
 
         weights = [segment.share * self._starts(segment, churn) for segment in self.parameters.segments]
-        return self._each_segment(curve, table, by, weights=weights)
+        found = self._each_segment(curve, table, by, weights=weights)
+        return found.rename(columns={"segment": "group"})
 
     def _starts(self, segment: Segment, churn: str) -> float:
         """Share of a segment's customers who start, in the log, what can end."""
