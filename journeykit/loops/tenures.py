@@ -77,6 +77,36 @@ def first_ends(days, kinds, offsets, after_row, from_day, last_day, exits, ends,
                 break
 
 
+@loop("i4", "i4", "i4", "i1", "b1", "out i8 2d")
+def extents(group, enters, duration, ends, kept, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Write the lowest and the highest value of each array over the entries kept; return how many they are."""
+    n = 0
+    for i in range(kept.size):
+        if not kept[i]:
+            continue
+        row = (np.int64(group[i]), np.int64(enters[i]), np.int64(duration[i]), np.int64(ends[i]))
+        for j in range(4):
+            if n == 0 or row[j] < out[j, 0]:
+                out[j, 0] = row[j]
+            if n == 0 or row[j] > out[j, 1]:
+                out[j, 1] = row[j]
+        n += 1
+    return n
+
+
+@loop("i4", "i4", "i4", "i1", "b1", "i8 2d", "out i8")
+def count_equal(group, enters, duration, ends, kept, between, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count the entries kept that are equal, in an array with a place for every combination of their `extents`."""
+    wide_enters = between[1, 1] - between[1, 0] + 1
+    wide_duration = between[2, 1] - between[2, 0] + 1
+    wide_ends = between[3, 1] - between[3, 0] + 1
+    for i in range(kept.size):
+        if kept[i]:
+            place = (group[i] - between[0, 0]) * wide_enters + enters[i] - between[1, 0]
+            place = (place * wide_duration + duration[i] - between[2, 0]) * wide_ends + ends[i] - between[3, 0]
+            out[place] += 1
+
+
 def no_marks() -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Stand in for marks where every event counts."""
     return np.zeros(0, dtype=np.bool_)

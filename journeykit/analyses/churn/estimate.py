@@ -18,6 +18,7 @@ HORIZONS = (7, 14, 30, 60, 90, 180, 365, 730, 1095)
 WATCHED = 25
 """Customers that each group must have at risk at a horizon that we choose."""
 
+SIDES = ("", "_low", "_high")
 _RISK = ["at_risk", "events", "censored", "entered"]
 
 
@@ -54,23 +55,24 @@ class Counts:
         back = None if self.back is None else self.back[self.back["limit"] == limit]
         return Counts(self.spans[self.spans["limit"] == limit], back, self.old, self.groups, self.ends, limit)
 
-    def risk(self) -> pd.DataFrame:
+    def risk(self, *by: str) -> pd.DataFrame:
         """Make the risk table of each group."""
         spans = self.spans
         event = spans["end"] if len(self.ends) > 1 else spans["end"].notna()
+        keys = spans[[*by, "group"]]
         table = risk_table(
-            spans["duration_days"], event, enters=spans["enters_days"], weight=spans["customers"], by=spans["group"]
+            spans["duration_days"], event, enters=spans["enters_days"], weight=spans["customers"], by=keys
         )
         return table.astype({"group": str})
 
-    def back_risk(self) -> pd.DataFrame | None:
+    def back_risk(self, *by: str) -> pd.DataFrame | None:
         """Make the risk table of the time from the end until coming back; None if nobody ended."""
         if self.back is None or self.back.empty:
             return None
         rows = self.back
-        return risk_table(
-            rows["duration_days"].astype(np.int64), rows["event"], enters=-1, weight=rows["customers"], by=rows["group"]
-        ).astype({"group": str})
+        waits = rows["duration_days"].astype(np.int64)
+        table = risk_table(waits, rows["event"], enters=-1, weight=rows["customers"], by=rows[[*by, "group"]])
+        return table.astype({"group": str})
 
 
 @dataclass(frozen=True)
@@ -93,69 +95,74 @@ def estimate(counts: Counts, horizon: float | None, confidence: float) -> Estima
     main = counts.with_limit(counts.limit)
     risk = main.risk()
     at = _horizon(risk, counts.limit) if horizon is None else horizon
-    curve = kaplan_meier(risk, confidence)
-    hazard = nelson_aalen(risk, confidence)
-    bounds = ["survival", "survival_low", "survival_high"]
-    steps = ["cumulative_hazard", "cumulative_hazard_low", "cumulative_hazard_high"]
-    table = pd.concat([curve[["group", "time", *_RISK, *bounds]], hazard[steps]], axis=1)
-    back = main.back_risk()
+    curve, hazard = kaplan_meier(risk, confidence), nelson_aalen(risk, confidence)
+    back = _came_back_curve(main.back_risk(), confidence)
     several = len(risk["group"].unique()) > 1
-    others = counts if counts.others is None else counts.others
+    bounds = [f"survival{side}" for side in SIDES]
+    steps = [f"cumulative_hazard{side}" for side in SIDES]
+    table = pd.concat([curve[["group", "time", *_RISK, *bounds]], hazard[steps]], axis=1)
     return Estimates(
         table=table.rename(columns={"time": "time_days"}),
-        summary=_summary(main, risk, back, at, confidence, again=counts.limit or at),
+        summary=_summary(counts, risk, curve, back, at, confidence),
         horizon=at,
         risk=risk,
         comparison=_comparison(risk, at, confidence) if several else pd.DataFrame(),
         overall_test=_overall_test(risk) if several else pd.DataFrame(),
         incidence=_incidence(risk, confidence) if len(counts.ends) > 1 else pd.DataFrame(),
-        comeback=_comeback(back, confidence),
-        sensitivity=_sensitivity(others, at, confidence, again=counts.limit),
+        comeback=_comeback(back),
+        sensitivity=_sensitivity(counts.others or counts, at, confidence),
     )
 
 
 def _horizon(risk: pd.DataFrame, limit: int) -> float:
     """Choose the longest familiar age at which every group is still well watched."""
-    for age in reversed(HORIZONS):
-        if age > limit and number_at_risk(risk, [age])["at_risk"].min() >= WATCHED:
-            return age
+    watched = number_at_risk(risk, HORIZONS).groupby("time")["at_risk"].min()
+    enough = [age for age in HORIZONS if age > limit and watched[age] >= WATCHED]
     shortest: float = risk.groupby("group", sort=False)["time"].max().min()
-    return max(shortest, 1)
+    return max(enough) if enough else max(shortest, 1)
 
 
 def _summary(
-    counts: Counts, risk: pd.DataFrame, back: pd.DataFrame | None, at: float, confidence: float, *, again: float
+    counts: Counts, risk: pd.DataFrame, curve: pd.DataFrame, back: pd.DataFrame | None, at: float, confidence: float
 ) -> pd.DataFrame:
-    curve = kaplan_meier(risk, confidence)
     rows = risk.groupby("group", sort=False)
     summary = rows[["entered", "events", "censored"]].sum().rename(columns={"entered": "customers"})
     summary["followed_days"] = rows["time"].max()
-    median = median_time(curve).set_index("group")
-    for ending in ("", "_low", "_high"):
-        summary[f"median_days{ending}"] = median[f"time{ending}"]
+    summary = summary.join(_median(curve).set_index("group"))
     summary["horizon_days"] = at
-    survival = curve_at(curve, at).set_index("group")
+    summary = summary.join(_at(curve, at, "survival").set_index("group"))
     mean = restricted_mean(risk, at, confidence).set_index("group")
-    for ending in ("", "_low", "_high"):
-        summary[f"survival{ending}"] = survival[f"survival{ending}"]
-    for ending in ("", "_low", "_high"):
-        summary[f"mean_days{ending}"] = mean[f"mean{ending}"]
-    summary["comeback_days"] = again
-    came = _came_back(back, again, confidence)
-    for column in came:
-        summary[column] = came[column].reindex(summary.index)
+    summary = summary.join(
+        mean[[f"mean{side}" for side in SIDES]].set_axis([f"mean_days{side}" for side in SIDES], axis=1)
+    )
+    summary["comeback_days"] = counts.limit or at
+    summary = summary.join(_at(back, counts.limit or at, "comeback_rate").set_index("group"))
     summary["seen_at_start"] = counts.old.reindex(summary.index).fillna(0).astype(np.int64)
     return summary.reset_index()
 
 
-def _came_back(back: pd.DataFrame | None, within: float, confidence: float) -> pd.DataFrame:
-    """Share of each group's ended who came back within a time."""
-    columns = ["comeback_rate", "comeback_rate_low", "comeback_rate_high"]
-    if back is None:
-        return pd.DataFrame(columns=columns, dtype=float)
-    at = curve_at(kaplan_meier(back, confidence), within).set_index("group")
-    found = 1 - at[["survival", "survival_high", "survival_low"]] + 0.0
-    return found.set_axis(columns, axis=1)
+def _median(curve: pd.DataFrame) -> pd.DataFrame:
+    names = {f"time{side}": f"median_days{side}" for side in SIDES}
+    return median_time(curve).rename(columns=names).drop(columns="share")
+
+
+def _at(curve: pd.DataFrame | None, age: float, name: str) -> pd.DataFrame:
+    """Read a curve at one age, as columns of a summary."""
+    if curve is None:
+        return pd.DataFrame(
+            {"group": pd.Series(dtype=str)} | {f"{name}{side}": pd.Series(dtype=float) for side in SIDES}
+        )
+    read = curve_at(curve, age).drop(columns=["time", "survival_se"])
+    if name == "survival":
+        return read
+    rates = {"": 1 - read["survival"], "_low": 1 - read["survival_high"], "_high": 1 - read["survival_low"]}
+    plain = read.drop(columns=[f"survival{side}" for side in SIDES])
+    return plain.assign(**{f"{name}{side}": rate + 0.0 for side, rate in rates.items()})
+
+
+def _came_back_curve(back: pd.DataFrame | None, confidence: float) -> pd.DataFrame | None:
+    """Estimate the share not back yet by the time since the end; None if nobody ended."""
+    return None if back is None else kaplan_meier(back, confidence)
 
 
 def _comparison(risk: pd.DataFrame, at: float, confidence: float) -> pd.DataFrame:
@@ -186,10 +193,9 @@ def _incidence(risk: pd.DataFrame, confidence: float) -> pd.DataFrame:
     return found.drop(columns=["survival", "incidence_se"])
 
 
-def _comeback(back: pd.DataFrame | None, confidence: float) -> pd.DataFrame:
-    if back is None:
+def _comeback(curve: pd.DataFrame | None) -> pd.DataFrame:
+    if curve is None:
         return pd.DataFrame()
-    curve = kaplan_meier(back, confidence)
     curve = curve[curve["time"] >= 0]  # the row at -1 says only that everybody entered
     rates = {
         "comeback_rate": 1 - curve["survival"],
@@ -200,17 +206,14 @@ def _comeback(back: pd.DataFrame | None, confidence: float) -> pd.DataFrame:
     return curve[columns].assign(**rates).rename(columns={"time": "time_days"}).reset_index(drop=True)
 
 
-def _sensitivity(counts: Counts, at: float, confidence: float, *, again: float) -> pd.DataFrame:
-    limits = sorted(counts.spans["limit"].unique())
-    if len(limits) < 2:
+def _sensitivity(counts: Counts, at: float, confidence: float) -> pd.DataFrame:
+    """Read the headline numbers for every silence, in one table of all silences and groups."""
+    if counts.spans["limit"].nunique() < 2:
         return pd.DataFrame()
-    parts = []
-    for limit in limits:
-        one = counts.with_limit(limit)
-        summary = _summary(one, one.risk(), one.back_risk(), at, confidence, again=again)
-        summary.insert(0, "limit_days", limit)
-        parts.append(summary)
-    wanted = ["limit_days", "group", "customers", "events", "median_days", "survival", "comeback_rate"]
-    bounds = {f"{name}_{side}" for name in wanted for side in ("low", "high")}
-    found = pd.concat(parts, ignore_index=True)
-    return found[[name for name in found if name in {*wanted, *bounds}]]
+    key = ["limit", "group"]
+    risk = counts.risk("limit")
+    curve, back = kaplan_meier(risk, confidence), _came_back_curve(counts.back_risk("limit"), confidence)
+    found = risk.groupby(key, sort=False)[["entered", "events"]].sum().rename(columns={"entered": "customers"})
+    for part in (_median(curve), _at(curve, at, "survival"), _at(back, counts.limit, "comeback_rate")):
+        found = found.join(part.set_index(key)) if "limit" in part else found.join(part.set_index("group"), on="group")
+    return found.reset_index().rename(columns={"limit": "limit_days"})

@@ -85,10 +85,10 @@ def _sign_ups(log: Any, signed_up: Any) -> Any:
     return pd.Series(days_since_1970(dates, log.timezone, name="signed_up"), index=dates.index)
 
 
-def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> list[pd.DataFrame]:
+def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> pd.DataFrame:
     """Span those of a mapping of sign-ups who never appear in the log: they signed up and did nothing."""
     if not isinstance(query.signed_up, pd.Series):
-        return []
+        return listed.iloc[:0]
     known = listed.index.get_level_values("customer")
     if len(listed) and not query.signed_up.index.isin(known).any():
         raise ParameterError(
@@ -125,7 +125,7 @@ def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> lis
         "reason": reason,
     }
     index = pd.MultiIndex.from_arrays([absent.index, [group] * len(absent)], names=["customer", "group"])
-    return [pd.DataFrame(spans, index=index)] if len(absent) else []
+    return pd.DataFrame(spans, index=index)
 
 
 def definition_of(query: Query, analysis: str) -> str:

@@ -14,9 +14,10 @@ from journeykit.analyses.churn.rules import INACTIVITY, Cancel, Inactivity
 from journeykit.errors import ParameterError
 from journeykit.journey.steps import Step
 from journeykit.log.calendar import as_timestamp
-from journeykit.log.interactions import InteractionLog, label_codes
+from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers
 from journeykit.loops.tenures import NEVER, first_ends, first_rows_from, first_silences, no_marks
+from journeykit.schema import MISSING, UNMAPPED
 
 Days = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
@@ -132,12 +133,17 @@ def measure(log: InteractionLog, query: Query) -> tuple[Starts, Iterator[Spans]]
     return starts, iter([_cancellations(log, query, observed, starts)])
 
 
-def group_labels(log: InteractionLog, query: Query, starts: Starts) -> tuple[npt.NDArray[np.int32], pd.Index]:
-    """Read each customer's group at the start: codes, and the labels of all groups."""
+def group_labels(log: InteractionLog, query: Query, starts: Starts) -> tuple[Days, pd.Index]:
+    """Read each customer's group at the start: codes, and the labels of the groups, missing last."""
     assert query.by is not None
-    codes, labels = label_codes(log, query.by)
-    missing = np.int32(len(labels) - 1)
-    return np.where(starts.row >= 0, codes[np.maximum(starts.row, 0)], missing).astype(np.int32), labels
+    column = log.column(query.by).take(np.maximum(starts.row, 0))
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype("category")
+    labels = [str(name) for name in column.cat.categories]
+    codes = column.cat.codes.to_numpy().astype(np.int32)
+    missing = np.int32(len(labels))
+    labels.append(UNMAPPED if query.by == "stage" else MISSING)
+    return np.where((starts.row < 0) | (codes < 0), missing, codes), pd.Index(labels, dtype=object)
 
 
 # -- where a tenure begins -------------------------------------------------------------------

@@ -100,10 +100,14 @@ class Tenures(ChurnResult):
         enter = np.broadcast_to(_numbers(0 if enters is None else enters, "enters"), duration.shape)
         end = _ends(events, len(duration))
         ids = pd.RangeIndex(len(duration)) if customers is None else pd.Index(customers)
-        group = pd.Series(OVERALL if groups is None else groups, index=range(len(duration)), dtype=object)
+        given = np.full(len(duration), OVERALL, dtype=object) if groups is None else np.asarray(groups, dtype=object)
+        group = pd.Series(given)
         group = group.where(group.notna(), MISSING).astype(str)
-        if len(ids) != len(duration):
-            raise ParameterError(f"durations and customers must have the same length, got {len(duration)}, {len(ids)}")
+        for name, each in (("customers", ids), ("groups", group)):
+            if len(each) != len(duration):
+                raise ParameterError(
+                    f"durations and {name} must have the same length, got {len(duration)}, {len(each)}"
+                )
         table = pd.DataFrame(
             {
                 "customer": ids,
@@ -282,15 +286,15 @@ def tenures_of(log: Any, query: Query) -> Tenures:
             "jk.survival_curve(log, …) counts them without"
         )
     listed = log.tally(list_spans, query=query)
-    listed = pd.concat([listed, *sign_ups_without_events(log, query, listed)])
+    absent = sign_ups_without_events(log, query, listed)
+    listed = pd.concat([listed, absent]) if len(absent) else listed
     reasons = left_out_reasons(listed["reason"].to_numpy(), np.ones(len(listed), np.int64))
     rows = listed[listed["reason"].to_numpy() == KEPT]
     ended = rows["ends"].to_numpy() > 0
-    group = rows.index.get_level_values("group")
     table = pd.DataFrame(
         {
-            "customer": rows.index.get_level_values("customer"),
-            "group": pd.Categorical(group, group_order(group.unique(), log.stages), ordered=True),
+            "customer": rows.index.levels[0].take(rows.index.codes[0]),
+            "group": _groups(rows.index, log.stages),
             "started_at": rows["start_day"].to_numpy().astype("M8[D]").astype("M8[s]"),
             "enters_days": rows["enters_days"].to_numpy(np.int64),
             "duration_days": rows["duration_days"].to_numpy(np.int64),
@@ -298,7 +302,8 @@ def tenures_of(log: Any, query: Query) -> Tenures:
             "end": pd.Categorical.from_codes(rows["ends"].to_numpy() - 1, categories=pd.Index(query.end_names)),
             "came_back": rows["came_back"].to_numpy() > 0,
             "comeback_days": np.where(ended, rows["back_wait"].to_numpy(), np.nan),
-        }
+        },
+        copy=False,
     )
     params = described(query) | {
         "observed_until": as_timestamp(log.observed_until, log.timezone),
@@ -307,20 +312,32 @@ def tenures_of(log: Any, query: Query) -> Tenures:
     return _made(Tenures, table, reasons, params, rows["seen_at_start"].to_numpy(), log=log, query=query)
 
 
+def _groups(index: pd.MultiIndex, stages: tuple[str, ...]) -> pd.Categorical[Any]:
+    """Take the groups off the index, as an ordered categorical of those that occur."""
+    labels, codes = index.levels[1], np.asarray(index.codes[1])
+    order = group_order([labels[code] for code in np.unique(codes).tolist()], stages)
+    place = np.array([order.index(label) if label in order else -1 for label in labels], dtype=np.int32)
+    return pd.Categorical.from_codes(place[codes], categories=pd.Index(order), ordered=True)
+
+
 def _made(
     kind: type[Tenures],
     table: pd.DataFrame,
     reasons: Mapping[str, int],
     params: Mapping[str, Any],
-    seen_at_start: Any = 0,
+    seen_at_start: Any = None,
     **more: Any,
 ) -> Tenures:
-    counted = table.assign(customers=1, censored=~table["event"], seen_at_start=seen_at_start, events=table["event"])
-    grouped = counted.groupby("group", observed=True, sort=True)
-    summary = grouped[["customers", "events", "censored"]].sum()
-    summary["followed_days"] = grouped["duration_days"].max()
-    summary["seen_at_start"] = grouped["seen_at_start"].sum()
-    summary = summary.reset_index().astype({"group": str})
+    groups = table["group"].cat.categories
+    codes, event = table["group"].cat.codes.to_numpy(), table["event"].to_numpy()
+    old = np.zeros(len(table)) if seen_at_start is None else seen_at_start
+
+    def count(of: Any = None) -> npt.NDArray[np.int64]:
+        return np.bincount(codes, weights=of, minlength=len(groups)).astype(np.int64)
+
+    longest = table["duration_days"].groupby(table["group"], observed=False).max().to_numpy()
+    columns = {"group": groups, "customers": count(), "events": count(event), "censored": count(~event)}
+    summary = pd.DataFrame(columns | {"followed_days": longest, "seen_at_start": count(old)})
     return kind(table, summary, pd.DataFrame(), left_out_table(reasons), params, **more)
 
 
