@@ -54,6 +54,9 @@ def sort_inside_customers(order, times, offsets, first, last):  # type: ignore[n
 def locate_in_edges(times, edges, offsets, out, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Write for each event the last edge at or before it; times rise inside a customer, so the edge only moves on."""
     n_edges = edges.size
+    widest = 1
+    for edge in range(1, n_edges):
+        widest = max(widest, edges[edge] - edges[edge - 1])
     for customer in range(first, last):
         start, stop = offsets[customer], offsets[customer + 1]
         if start == stop:
@@ -67,6 +70,8 @@ def locate_in_edges(times, edges, offsets, out, first, last):  # type: ignore[no
                 high = middle
         edge = low - 1
         for i in range(start, stop):
+            if edge >= 0:  # after a long silence: no farther than if every period were the widest
+                edge = min(edge + (times[i] - edges[edge]) // widest, n_edges - 1)
             while edge + 1 < n_edges and edges[edge + 1] <= times[i]:
                 edge += 1
             out[i] = edge
