@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import pandas as pd
 
@@ -21,6 +21,14 @@ TIMEZONE: Final = "Europe/Istanbul"
 _SMALL_UNTIL: Final = "2024-07-01"
 
 
+@overload
+def load_sample(
+    name: Literal["guitar_shop", "guitar_shop_small", "cdnow"], *, stages: Any = "digital"
+) -> InteractionLog: ...
+@overload
+def load_sample(
+    name: Literal["guitar_shop_spend", "guitar_shop_messy"], *, stages: Any = "digital"
+) -> pd.DataFrame: ...
 def load_sample(name: str, *, stages: Any = "digital") -> InteractionLog | pd.DataFrame:
     """Load sample data by name.
 
