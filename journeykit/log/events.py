@@ -121,11 +121,12 @@ def regroup(log: InteractionLog, codes: NDArray[np.int32], ids: pd.Index, **cont
     used[codes] = True
     if not used.all():
         codes, ids = (np.cumsum(used, dtype=np.int32) - np.int32(1))[codes], ids[used]
-    if bool((codes[1:] >= codes[:-1]).all()):  # nothing moves: units lie inside customers, one after another
+    times = log.times if rows is None else log.times[rows]
+    in_order = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (times[1:] >= times[:-1]))
+    if in_order.all():  # nothing moves: units lie inside customers, one after another
         offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))]).astype(np.int64)
     else:
         order, offsets = order_by_customer(np.ascontiguousarray(codes), len(ids))
-        times = log.times if rows is None else log.times[rows]
         over_customers(lambda first, last: sort_inside_customers(order, times, offsets, first, last), offsets)
         rows = order if rows is None else rows[order]
     columns = {} if rows is None else event_columns(log, rows)

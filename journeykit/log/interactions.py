@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from journeykit.errors import LogError
-from journeykit.log import attributes, narrow, shape, units
+from journeykit.log import attributes, identity, narrow, shape, units
 from journeykit.log.calendar import as_timestamp, period_edges
 from journeykit.log.events import Rekeyed, Segment, with_finding
 from journeykit.log.tally import Buckets, Tally, bucket_of
@@ -286,7 +286,7 @@ class InteractionLog:
     sample = narrow.sample
     with_consent = narrow.with_consent
 
-    # -- shaping: see shape.py and attributes.py -------------------------------------------
+    # -- shaping: see shape.py, attributes.py, identity.py ---------------------------------
 
     with_touchpoints = shape.with_touchpoints
     collapse_runs = shape.collapse_runs
@@ -294,6 +294,7 @@ class InteractionLog:
     with_segment = attributes.with_segment
     segment = attributes.segment
     with_personal = attributes.with_personal
+    with_identity = identity.with_identity
 
     # -- units: see units.py ---------------------------------------------------------------
 
