@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, update_wrapper
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,51 @@ class Loop:
         # nogil lets our threads run side by side. parallel=True would start
         # OpenMP, which kills a child that a user's program forks later.
         signature = tuple(_numba_type(word) for word in self.arguments)
-        compiled: Callable[..., Any] = njit([signature], nogil=True, cache=True)(self.function)
+        compiled: Callable[..., Any] = njit([signature], nogil=True, cache=True)(_with_parts(self.function))
         return compiled
 
     def __call__(self, *args: Any) -> Any:
         """Run the compiled loop."""
         return self.compiled(*args)
+
+
+class Part:
+    """A piece of a loop under a name of its own; it is compiled into the loops (and parts) of its module that call it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        update_wrapper(self, function)
+
+    @cached_property
+    def compiled(self) -> Callable[..., Any]:
+        """What numba compiles a call to, by the types of the caller."""
+        from numba import njit
+
+        compiled: Callable[..., Any] = njit(nogil=True)(_with_parts(self.function))
+        return compiled
+
+    def __call__(self, *args: Any) -> Any:
+        """Run it by itself."""
+        return self.compiled(*args)
+
+
+def part(function: Callable[..., Any]) -> Part:
+    """Mark a piece of a loop.
+
+    It stands in the same module as the loops that call it: the cache of
+    compiled loops knows when that file changes.
+    """
+    return Part(function)
+
+
+def _with_parts(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function call the compiled form of the parts that it names."""
+    names = function.__globals__
+    parts = {name: names[name].compiled for name in function.__code__.co_names if isinstance(names.get(name), Part)}
+    if not parts:
+        return function
+    same = FunctionType(function.__code__, {**names, **parts}, function.__name__, function.__defaults__)
+    return update_wrapper(same, function)
 
 
 def loop(*arguments: str) -> Callable[[Callable[..., Any]], Loop]:

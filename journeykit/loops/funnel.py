@@ -1,0 +1,396 @@
+"""Match each customer's events with the steps of a funnel: the best attempt.
+
+Steps count from 1; an attempt's *level* is the last step that it has filled.
+Events are given by *kind*: which steps they match (`has_step[kind, k]`) and
+which exclusions they trigger (`spoils[kind, x]`). Kind 0 does neither.
+
+`held[j]` says whether an attempt stands at level j: the one that last reached
+it, which is the one with the latest step 1. `since[j]` is the time of that step
+1, `filled[j, k]` the event at its step k (-1 for a step skipped). Row 0 of
+`filled` is the best attempt so far.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from journeykit.loops.engine import loop, part
+
+_EVENTS = ("i4", "i4", "i8", "i4", "i8")
+_STEPS = ("i4", "i4", "u1 2d", "i4", "u1", "i8")
+_EXCLUSIONS = ("u1", "u1 2d", "i4", "i4")
+_RULES = ("int", "int", "int", "int", "bool", "bool", "bool", "bool")
+
+
+@loop(*_EVENTS, *_STEPS, *_EXCLUSIONS, *_RULES, *("out i2", "out i4 2d") * 2, "out u1", "int", "int")
+def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
+    codes, kind_of, times, tie_keys, offsets, steps_from, steps_of, has_step, base_step, optional, step_within,
+    excludes, spoils, after, before, within, opens_from, mature_until, opens_until, strict, any_order_in_ties,
+    first_only, keep_spoilt, mature_levels, mature_rows, levels, rows, late, first, last,
+):  # fmt: skip
+    """Write each customer's best attempt twice: among mature entries, and among all.
+
+    A level is 0 without an entry, and below 0 where every attempt that came
+    that far is spoilt. `rows[customer, k - 1]` is the event that filled step k,
+    counted from the customer's first, or -1. No rows are written where the
+    array for them is empty. `late` marks attempts that are not mature.
+    """
+    n_steps = has_step.shape[1] - 1
+    longest = 1
+    for customer in range(first, last):
+        longest = max(longest, offsets[customer + 1] - offsets[customer])
+    held = np.zeros(n_steps + 1, np.bool_)
+    since = np.zeros(n_steps + 1, np.int64)
+    filled = np.full((n_steps + 1, n_steps + 1), -1, np.int64)
+    group = np.empty(longest, np.int64)  # events of one instant
+    step_at = np.empty(longest, np.int64)  # the step that each of them fills
+    tried = np.empty(longest, np.int64)  # the step from which each was tried
+    event_at = np.empty(n_steps + 1, np.int64)  # the event that fills each step
+    queue = np.empty(n_steps + 1, np.int64)
+    only_step = np.zeros(has_step.shape[0], np.int64)  # of a kind that matches one
+    for kind in range(has_step.shape[0]):
+        if steps_from[kind + 1] - steps_from[kind] == 1:
+            only_step[kind] = steps_of[steps_from[kind]]
+    plain = not strict and excludes.size == 0 and optional.max() == 0 and step_within[1:].min() >= within
+    n_mature, n_rows = mature_rows.shape[0], rows.shape[0]
+
+    for customer in range(first, last):
+        start, stop = offsets[customer], offsets[customer + 1]
+        counted_until = mature_until
+        for again in range(2):
+            level = 0
+            clean = True  # no exclusion has spoilt the best attempt
+            running = False  # one still can
+            entered = False  # a step 1 was seen
+            ignored = False  # one opened nothing, not being mature
+            for j in range(n_steps + 1):
+                held[j] = False
+            i = start
+            while i < stop:
+                kind = kind_of[codes[i]]
+                if kind == 0 and not strict:
+                    i += 1
+                    continue
+                t = times[i]
+                row = i
+                size = 1
+                i += 1
+                alone = i >= stop or times[i] != t or not any_order_in_ties
+                if plain and alone:  # what follows says the same for every kind of funnel; this is its quick form
+                    k = only_step[kind]
+                    if k > 1:
+                        j = k - 1
+                        if held[j] and t - since[j] <= within:
+                            held[j] = False
+                            held[k] = True
+                            since[k] = since[j]
+                            for x in range(1, k):
+                                filled[k, x] = filled[j, x]
+                            filled[k, k] = row
+                            if k > level:
+                                level = k
+                                for x in range(1, k + 1):
+                                    filled[0, x] = filled[k, x]
+                                if level == n_steps:
+                                    break
+                        continue
+                    if k == 1:
+                        if opens_from <= t < opens_until and not (first_only and entered):
+                            if t < counted_until:
+                                held[1] = True
+                                since[1] = t
+                                filled[1, 1] = row
+                                if level == 0:
+                                    level = 1
+                                    filled[0, 1] = row
+                                    if n_steps == 1:
+                                        break
+                            else:
+                                ignored = True
+                        entered = True
+                        continue
+                if not alone:
+                    size, i = gather(row, stop, codes, kind_of, times, tie_keys, group)
+                    if size > 0:
+                        row = group[0]
+                        kind = kind_of[codes[row]]
+
+                opens = False
+                starts = has_step[kind, 1] != 0
+                for g in range(1, size):
+                    starts = starts or has_step[kind_of[codes[group[g]]], 1] != 0
+                if starts:
+                    if opens_from <= t < opens_until and not (first_only and entered):
+                        opens = t < counted_until
+                        ignored = ignored or not opens
+                    entered = True
+
+                arrived = 0  # the highest level reached at this instant
+                if size > 1:
+                    arrived = move_in_tie(
+                        size, t, opens, strict, within, codes, kind_of, times, has_step, base_step, optional,
+                        step_within, held, since, filled, group, step_at, tried, event_at, queue,
+                    )  # fmt: skip
+                elif strict:
+                    for j in range(n_steps - 1, 0, -1):
+                        if held[j]:
+                            held[j] = False
+                            k = next_level(kind, t, j, within, times, has_step, base_step, optional, step_within, since, filled)
+                            if k > 0:
+                                move(j, k, row, held, since, filled)
+                                arrived = max(arrived, k)
+                else:
+                    for s in range(steps_from[kind], steps_from[kind + 1]):
+                        k = steps_of[s]  # the highest first: one event never fills two steps of an attempt
+                        for j in range(max(1, base_step[k]), k):  # the latest step 1 first
+                            if held[j] and t - since[j] <= within:
+                                if t - times[filled[j, base_step[k]]] > step_within[k]:
+                                    continue
+                                if j < k - 1 and next_level(
+                                    kind, t, j, within, times, has_step, base_step, optional, step_within, since, filled
+                                ) != k:  # fmt: skip
+                                    continue
+                                for x in range(1, j + 1):
+                                    filled[k, x] = filled[j, x]
+                                for x in range(j + 1, k):
+                                    filled[k, x] = -1
+                                filled[k, k] = row
+                                since[k] = since[j]
+                                for x in range(j, k):  # those between have an earlier step 1 and have lost
+                                    held[x] = False
+                                held[k] = True
+                                arrived = max(arrived, k)
+                                break
+                if opens and size == 1:
+                    held[1] = True
+                    since[1] = t
+                    filled[1, 1] = row
+                    arrived = max(arrived, 1)
+
+                # The furthest attempt is the best, among equals the first to get there; a spoilt one gives way to an equal.
+                excluding = False
+                if excludes.size > 0:
+                    excluding = excludes[kind] != 0
+                    for g in range(1, size):
+                        excluding = excluding or excludes[kind_of[codes[group[g]]]] != 0
+                    if size == 1:
+                        group[0] = row
+                    if excluding and not keep_spoilt and arrived <= level and clean and running:
+                        clean = not spoilt(
+                            0, level, t, size, any_order_in_ties, within, codes, kind_of, times, has_step, base_step,
+                            optional, step_within, spoils, after, before, filled, group,
+                        )  # fmt: skip
+                    if strict:
+                        running = False
+                if arrived > level or (arrived > 0 and arrived == level and not clean):
+                    level = arrived
+                    for x in range(1, level + 1):
+                        filled[0, x] = filled[level, x]
+                    running = True
+                    clean = True
+                    if excluding and not keep_spoilt:
+                        clean = not spoilt(
+                            0, level, t, size, any_order_in_ties, within, codes, kind_of, times, has_step, base_step,
+                            optional, step_within, spoils, after, before, filled, group,
+                        )  # fmt: skip
+                    if level == n_steps:
+                        break
+                if excluding:
+                    for j in range(1, n_steps):
+                        if held[j]:
+                            held[j] = not spoilt(
+                                j, j, t, size, any_order_in_ties, within, codes, kind_of, times, has_step, base_step,
+                                optional, step_within, spoils, after, before, filled, group,
+                            )  # fmt: skip
+
+            signed = level if clean else -level
+            if again == 0:
+                mature_levels[customer] = signed
+                if n_mature > 0:
+                    for k in range(n_steps):
+                        mature_rows[customer, k] = filled[0, k + 1] - start if k < level and filled[0, k + 1] >= 0 else -1
+            if again == 1 or not ignored:
+                levels[customer] = signed
+                late[customer] = level > 0 and times[filled[0, 1]] >= mature_until
+                if n_rows > 0:
+                    for k in range(n_steps):
+                        rows[customer, k] = filled[0, k + 1] - start if k < level and filled[0, k + 1] >= 0 else -1
+                break
+            counted_until = opens_until  # match again, now with the entries that are not mature
+
+
+@part
+def gather(row, stop, codes, kind_of, times, tie_keys, group):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Collect the events of one instant that mean anything; return their number, at least 1, and where the next begin."""
+    t = times[row]
+    size = 0
+    i = row
+    while i < stop and times[i] == t:
+        if kind_of[codes[i]] != 0:
+            group[size] = i
+            size += 1
+        i += 1
+    if size == 0:  # none does: together they are one event that only breaks
+        group[0] = row
+        return 1, i
+    if size > 1 and tie_keys.size > 0:  # the stored order must have no say
+        keys = np.empty(size, np.int64)
+        for g in range(size):
+            keys[g] = (np.int64(kind_of[codes[group[g]]]) << 32) + tie_keys[group[g]]  # two int32 fit
+        group[:size] = group[:size][np.argsort(keys, kind="mergesort")]
+    return size, i
+
+
+@part
+def next_level(  # type: ignore[no-untyped-def]  # pragma: no cover
+    kind, t, j, within, times, has_step, base_step, optional, step_within, since, filled
+):
+    """Return the level to which one event moves the attempt at level j: the required step, else the first optional; or 0."""
+    if t - since[j] > within:
+        return 0
+    lowest = 0
+    for k in range(j + 1, has_step.shape[1]):
+        if has_step[kind, k] and t - times[filled[j, base_step[k]]] <= step_within[k]:
+            if not optional[k]:
+                return k
+            if lowest == 0:
+                lowest = k
+        if not optional[k]:
+            break
+    return lowest
+
+
+@part
+def move(j, k, row, held, since, filled):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Move the attempt at level j to level k by an event; those between have an earlier step 1 and have lost."""
+    for x in range(1, j + 1):
+        filled[k, x] = filled[j, x]
+    for x in range(j + 1, k):
+        filled[k, x] = -1
+    filled[k, k] = row
+    since[k] = since[j]
+    for x in range(j, k):
+        held[x] = False
+    held[k] = True
+
+
+@part
+def move_in_tie(  # type: ignore[no-untyped-def]  # pragma: no cover
+    size, t, opens, strict, within, codes, kind_of, times, has_step, base_step, optional, step_within,
+    held, since, filled, group, step_at, tried, event_at, queue,
+):  # fmt: skip
+    """Move every attempt as far as different events of one instant carry it; return the highest level reached now."""
+    arrived = 0
+    for j in range(has_step.shape[1] - 2, -1, -1):  # a later step 1 writes over an earlier one
+        if j == 0 and not opens:
+            continue
+        if j > 0 and (not held[j] or t - since[j] > within):
+            held[j] = held[j] and not strict
+            continue
+        k = fill(
+            j, t, size, codes, kind_of, times, has_step, base_step, optional, step_within, filled, group, step_at, tried,
+            event_at, queue,
+        )  # fmt: skip
+        if k > j:
+            since[0] = t
+            move(j, k, event_at[k], held, since, filled)
+            held[0] = False
+            for x in range(j + 1, k):
+                filled[k, x] = event_at[x]
+            arrived = max(arrived, k)
+        elif strict and j > 0:
+            held[j] = False
+    return arrived
+
+
+@part
+def fill(  # type: ignore[no-untyped-def]  # pragma: no cover
+    j, t, size, codes, kind_of, times, has_step, base_step, optional, step_within, filled, group, step_at, tried,
+    event_at, queue,
+):  # fmt: skip
+    """Return the level that the attempt at level j reaches by different events of one instant; they stand in `event_at`."""
+    step_at[:size] = 0
+    event_at[:] = -1
+    required = j  # the last required step that is filled: those go first
+    top = j
+    for wanted in range(2):
+        for k in range(j + 1, has_step.shape[1]):
+            if wanted == 1 and not optional[k] and k > required:
+                break
+            if optional[k] != wanted:
+                continue
+            base = base_step[k]
+            in_time = base == 0 or base > j or t - times[filled[j, base]] <= step_within[k]
+            if in_time and augment(k, size, codes, kind_of, has_step, group, step_at, tried, event_at, queue):
+                top = max(top, k)
+                if wanted == 0:
+                    required = k
+            elif wanted == 0:
+                break
+    return top
+
+
+@part
+def augment(  # type: ignore[no-untyped-def]  # pragma: no cover
+    k, size, codes, kind_of, has_step, group, step_at, tried, event_at, queue
+):
+    """Fill step k by an event of the group, giving filled steps another one where need be; tell whether it is possible."""
+    tried[:size] = 0
+    queue[0] = k
+    head, tail = 0, 1
+    while head < tail:
+        step = queue[head]
+        head += 1
+        for g in range(size):
+            if tried[g] != 0 or has_step[kind_of[codes[group[g]]], step] == 0:
+                continue
+            tried[g] = step
+            if step_at[g] != 0:
+                queue[tail] = step_at[g]
+                tail += 1
+                continue
+            free = g  # hand events on along the way that led here
+            while True:
+                given = tried[free]
+                taken = event_at[given]
+                event_at[given] = group[free]
+                step_at[free] = given
+                if given == k:
+                    return True
+                for h in range(size):
+                    if group[h] == taken:
+                        free = h
+                        break
+    return False
+
+
+@part
+def spoilt(  # type: ignore[no-untyped-def]  # pragma: no cover
+    attempt, level, t, size, any_order_in_ties, within, codes, kind_of, times, has_step, base_step, optional,
+    step_within, spoils, after, before, filled, group,
+):  # fmt: skip
+    """Tell whether an event of this instant spoils an attempt (a row of `filled`) at this level."""
+    if t - times[filled[attempt, 1]] > within:
+        return False
+    for k in range(level + 1, base_step.size):
+        if not optional[k]:
+            if t - times[filled[attempt, base_step[k]]] > step_within[k]:
+                return False  # it can't go on any more: it is over
+            break
+    for g in range(size):
+        row = group[g]
+        kind = kind_of[codes[row]]
+        own = False
+        for k in range(1, level + 1):
+            if filled[attempt, k] >= 0:
+                same = filled[attempt, k] == row
+                tied = any_order_in_ties and times[filled[attempt, k]] == t and has_step[kind, k] != 0
+                own = own or same or tied
+        if own:
+            continue
+        for x in range(after.size):
+            if spoils[kind, x] and after[x] <= level < before[x]:
+                begun = filled[attempt, after[x]]
+                if times[begun] < t or (not any_order_in_ties and begun < row):
+                    return True
+    return False
