@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from journeykit.analyses.retention.cells import Cells, make_cells
-from journeykit.analyses.retention.counting import FIRST_OF, REASONS, Floats, count_cells, count_left_out, count_scores
+from journeykit.analyses.retention.counting import REASONS, Floats, count_cells, count_left_out, count_scores
 from journeykit.analyses.retention.design import Design, Grid, check_columns, cohort_labels, make_grid
 from journeykit.analyses.retention.estimates import (
     Weights,
@@ -24,6 +24,7 @@ from journeykit.analyses.retention.estimates import (
 from journeykit.analyses.retention.result import RetentionResult
 from journeykit.errors import ParameterError
 from journeykit.journey import Step
+from journeykit.journey.groups import require_group
 from journeykit.journey.steps import as_step
 from journeykit.log import InteractionLog
 from journeykit.log.calendar import instant_us
@@ -176,11 +177,7 @@ def retention(
             raise ParameterError("horizon and columns both say how far to look: give one of them")
     if windows == "rolling" and cohort == "every":
         raise ParameterError('windows="rolling" runs one clock a customer: cohort must be "first" or "first_ever"')
-    for column in (by, cohorts_by):
-        if column is not None and column not in log.columns and column in FIRST_OF:
-            log.require(FIRST_OF[column])
-        elif column is not None:
-            log.require(column)
+    require_group(log, by, cohorts_by)
     design = Design(
         start=None if start is None else as_step(start, log),
         back=None if back is None else as_step(back, log),

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from journeykit.analyses.retention.counting import COUNTS
-from journeykit.analyses.retention.design import Design, Grid, Ints, in_order
+from journeykit.analyses.retention.design import Design, Grid, Ints
 from journeykit.estimators.proportions import SUMS
+from journeykit.journey.groups import in_order
 
 STATUSES = ("future", "unfinished", "so far", "finished")
 FUTURE, UNFINISHED, SO_FAR, FINISHED = range(4)

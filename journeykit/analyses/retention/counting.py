@@ -12,18 +12,15 @@ from numpy.typing import NDArray
 from journeykit.analyses.retention.design import Design, Grid, Ints, check_size, make_grid
 from journeykit.estimators.proportions import SUMS
 from journeykit.journey import Step
+from journeykit.journey.groups import labels_at
 from journeykit.log import InteractionLog
 from journeykit.loops import over_customers
-from journeykit.schema import MISSING, UNMAPPED
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 REASONS = ("retention.no_start", "retention.first_fails", "retention.washout", "retention.outside")
 COUNTS = ("so_far", "back", "again", "previous", "elapsed", "begun")
-FIRST_OF = {"first_touchpoint": "touchpoint", "first_channel": "channel"}
-"""Names to split by that look at the customer's first event instead of the start event."""
-
 _ALL = np.zeros(0, dtype=bool)
 _NO_SCORES = np.zeros((0, 0))
 
@@ -237,21 +234,6 @@ def _groups(log: InteractionLog, design: Design, starts: Starts) -> tuple[NDArra
     groups[who] = np.searchsorted(present, pairs)
     names = [(segments[pair // len(rows)], rows[pair % len(rows)]) for pair in present]
     return groups, names or [("", "")]
-
-
-def labels_at(log: InteractionLog, column: str | None, rows: Ints, first_events: Ints) -> tuple[Ints, list[str]]:
-    """Codes and names of a column's values at given events; missing has a name of its own, no column the name ""."""
-    if column is None:
-        return np.zeros(len(rows), dtype=np.int64), [""]
-    if column not in log.columns and column in FIRST_OF:
-        column, rows = FIRST_OF[column], first_events
-    values = log.column(column).iloc[rows]
-    if not isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype("category")
-    names = [*map(str, values.cat.categories), UNMAPPED if column == "stage" else MISSING]
-    codes = values.cat.codes.to_numpy().astype(np.int64)
-    one_each, unique = pd.factorize(np.array(names, dtype=object))  # 1 and "1" read the same
-    return one_each[np.where(codes < 0, len(names) - 1, codes)].astype(np.int64), list(unique)
 
 
 def _as_frame(counts: Ints, names: list[tuple[str, str]], grid: Grid, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from journeykit.errors import ParameterError
 from journeykit.journey import Step
-from journeykit.schema import DAY, MISSING, UNMAPPED
+from journeykit.schema import DAY
 
 Ints = NDArray[np.int64]
 
@@ -176,16 +176,3 @@ def check_columns(columns: Sequence[int] | None) -> tuple[int, ...] | None:
     if not widths or any(isinstance(width, bool) or int(width) != width or width < 1 for width in widths):
         raise ParameterError(f"columns must be widths in whole periods such as [1, 7, 30], got {columns!r}")
     return tuple(int(width) for width in widths)
-
-
-def in_order(names: Iterable[str], stages: tuple[str, ...] = ()) -> list[str]:
-    """Sort names as a reader expects: stages in their order, numbers by size, what is missing at the end."""
-    known = list(names)
-    last = [name for name in (UNMAPPED, MISSING) if name in known]
-    others = [name for name in known if name not in last]
-    if stages and set(others) <= set(stages):
-        return [*sorted(others, key=stages.index), *last]
-    try:
-        return [*sorted(others, key=float), *last]
-    except ValueError:
-        return [*sorted(others), *last]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from journeykit.analyses.retention.counting import find_starts, labels_at, mask_of, start_mask
+from journeykit.analyses.retention.counting import find_starts, mask_of, start_mask
 from journeykit.analyses.retention.design import Design, Grid, make_grid
+from journeykit.journey.groups import labels_at
 from journeykit.log import InteractionLog
 
 
