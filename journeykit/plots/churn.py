@@ -173,7 +173,7 @@ def _shade_unknown(result: Any, ax: Axes) -> None:
         return
     ax.axvspan(0, limit, color=FAINT, alpha=0.35, linewidth=0, zorder=0)
     text = say("churn.not_known_yet", limit_days=limit)
-    ax.text(limit, 0.02, f" {text}", color=MUTED, fontsize=8.5, va="bottom", ha="left")
+    ax.annotate(text, (limit, 0), xytext=(4, 4), textcoords="offset points", color=MUTED, fontsize=8.5)
 
 
 def _name_lines(ax: Axes, lines: list[tuple[str, str, float]]) -> None:
