@@ -83,11 +83,14 @@ def test_an_end_at_the_last_activity_with_censoring_at_the_end_is_off(seen, trut
     # tenures dated at the last activity stop watching 60 days earlier: the two can't be mixed.
 
 
-def test_censoring_at_the_last_activity_is_off(seen, log, whole):
-    """Days on which they were watched, and did not leave, are taken away; at a late age it has added up."""
-    late = 270
+def test_censoring_at_the_last_activity_is_off():
+    """Days on which they were watched, and did not leave, are taken away; the more, the rarer they are active."""
+    whole = simulate(2000, seed=2, life=150, gap=20, starts_within=120)
+    log, late = cut(whole, 160), 140
     truth = share_there(tenures(whole, churn=SILENCE).table["duration_days"], late)
-    naive = survival(np.where(seen["gone"], seen["lasted"], seen["last"] - seen["first"]), seen["gone"], late)
+    found = tenures(log, churn=SILENCE).table
+    first, last = (pd.Series(last_days(log, k), index=log.customers)[found["customer"]].to_numpy() for k in (0, 1))
+    naive = survival(np.where(found["event"], found["duration_days"], last - first), found["event"], late)
     assert truth - naive > FAR
     assert ours(log, late) == pytest.approx(truth, abs=NEAR)
 
