@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from journeykit.reports.headlines import journey_headline as journey_headline
     from journeykit.reports.listing import list_reports as list_reports
     from journeykit.reports.report import Absent as Absent
     from journeykit.reports.report import Report as Report
@@ -17,6 +18,7 @@ _HOME = {
     "Report": "report",
     "RunFailedError": "run",
     "RunResult": "run",
+    "journey_headline": "headlines",
     "list_reports": "listing",
     "run_report": "run",
 }

@@ -24,6 +24,9 @@ BLOCK: Final = "application/vnd.journeykit.block+json"
 _DPI: Final = 192
 """Two dots per CSS pixel: sharp on a screen of today and on paper."""
 
+_DOTS: Final = 3_000_000
+"""More than a large figure needs: it is shown smaller than drawn, and would make the page heavy."""
+
 _COLOURS: Final = 256
 
 
@@ -78,13 +81,15 @@ def encode_figure(figure: Figure) -> tuple[bytes, int, int]:
     """
     from PIL import Image
 
+    inches = figure.get_figwidth() * figure.get_figheight()
+    dpi = min(_DPI, round((_DOTS / inches) ** 0.5))
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=_DPI, bbox_inches="tight", facecolor="white", metadata={"Software": None})
+    figure.savefig(drawn, format="png", dpi=dpi, bbox_inches="tight", facecolor="white", metadata={"Software": None})
     image = Image.open(drawn).convert("RGB")
     small = image.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     packed = io.BytesIO()
     small.save(packed, format="png", optimize=True)
-    return packed.getvalue(), round(image.width * 96 / _DPI), round(image.height * 96 / _DPI)
+    return packed.getvalue(), round(image.width * 96 / dpi), round(image.height * 96 / dpi)
 
 
 def metric_records(metrics: pd.DataFrame) -> list[dict[str, Any]]:

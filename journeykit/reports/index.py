@@ -12,7 +12,7 @@ from typing import Any, Final
 from journeykit.reports.folders import FAILED, write_whole
 from journeykit.reports.history import read_history
 from journeykit.reports.render import TEMPLATE, policy, style
-from journeykit.text import current_language, direction, format_value, label, say
+from journeykit.text import current_language, direction, format_value, label, say, word
 
 _TREND: Final = 30
 """Runs that a trend line shows."""
@@ -91,7 +91,8 @@ def _number(number: Mapping[str, Any], good: Sequence[Mapping[str, Any]]) -> tup
     if number["low"] is not None and number["high"] is not None:
         ends = (format_value(number["name"], number[end], unit=False) for end in ("low", "high"))
         shown += f" [{', '.join(ends)}]"
-    name = label(number["name"])
+    step, _, measured = number["name"].rpartition(".")
+    name = f"{label(measured)}: {word(step)}" if step else label(measured)
     return (f"{name} ({number['segment']})" if number["segment"] else name), shown, spark_points(values)
 
 

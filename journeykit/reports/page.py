@@ -11,6 +11,9 @@ from journeykit.errors import ReportError
 from journeykit.reports.blocks import BLOCK
 from journeykit.reports.sanitize import harmless
 
+LONG: Final = 12
+"""Rows from which on a table is folded: the picture above it has said the same."""
+
 _HEADING: Final = re.compile(r"^(#{1,2}) +(.+?) *#*$")
 _FENCE: Final = re.compile(r"^ {0,3}(```|~~~)")
 _IMAGES: Final = ("image/png", "image/jpeg", "image/svg+xml")
@@ -96,7 +99,7 @@ def _place_block(block: Mapping[str, Any], data: Mapping[str, Any], page: Page) 
     if kind == "cover":
         page.cover, page.title = dict(block), block["title"]
     elif kind == "headline":
-        page.headline = {"sentence": block["sentence"], "figure": None}
+        page.headline = {"sentence": block["sentence"], "figure": None, "metrics": block.get("metrics", [])}
         if block["figure"] is not None:
             page.headline["figure"] = _figure(block["figure"], "image/png", data["image/png"])
     elif kind == "section":
@@ -104,7 +107,8 @@ def _place_block(block: Mapping[str, Any], data: Mapping[str, Any], page: Page) 
     elif kind == "figure":
         _add(page, _figure(block, "image/png", data["image/png"]))
     elif kind == "table":
-        _add(page, {"kind": "table", "html": harmless(block["html"]), "caption": block["caption"]})
+        long = block.get("rows", 0) > LONG
+        _add(page, {"kind": "table", "html": harmless(block["html"]), "caption": block["caption"], "long": long})
     elif kind in ("text", "note"):
         _add(page, dict(block))
 

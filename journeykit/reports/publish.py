@@ -280,13 +280,11 @@ def _shown(name: str, value: Any, log: Mapping[str, Any]) -> str:
 
 def _history(record: Mapping[str, Any], page: Page | None, metrics: list[dict[str, Any]]) -> dict[str, Any]:
     """Lay out the line of a run in the history: enough for the index, no more."""
+    overall = {each["name"]: each for each in reversed(metrics) if not each["segment"]}
     wanted = (page.headline or {}).get("metrics", []) if page else []
-    chosen = [each for each in metrics if each["name"] in wanted] or metrics
-    overall = [each for each in chosen if not each["segment"] and not each["period"]]
-    numbers = [
-        {name: each[name] for name in ("name", "value", "low", "high", "n", "unit", "segment", "definition")}
-        for each in (overall or chosen)[:HEADLINE_NUMBERS]
-    ]
+    chosen = [overall[name] for name in wanted if name in overall] or list(reversed(overall.values()))
+    kept = ("name", "value", "low", "high", "n", "unit", "segment", "definition")
+    numbers = [{name: each[name] for name in kept} for each in chosen[:HEADLINE_NUMBERS]]
     return {
         "report": record["report"],
         "run": record["run"],

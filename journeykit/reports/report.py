@@ -12,6 +12,7 @@ import pandas as pd
 
 from journeykit.errors import LogError, ReportError
 from journeykit.reports.blocks import figure_block, metric_records, show_block
+from journeykit.reports.headlines import Headline
 from journeykit.reports.sources import LogSource
 from journeykit.text import direction, html_table, label, say, word
 from journeykit.text import language as speaking
@@ -201,30 +202,31 @@ class Report:
         """Show a table, escaped, with its caption."""
         with speaking(self.language):
             html = html_table(frame, max_rows=max_rows)
-        show_block({"kind": "table", "html": html, "caption": caption}, text=caption, html=html)
+        rows = len(frame) if max_rows is None else min(len(frame), max_rows)
+        show_block({"kind": "table", "html": html, "caption": caption, "rows": rows}, text=caption, html=html)
 
-    def headline(self, message: str, *, picture: Result | Absent | None = None, **numbers: Any) -> None:
+    def headline(self, headline: Headline | str, *, picture: Result | None = None) -> None:
         """Show what a reader gets in ten seconds: one sentence and one picture, on top of the page.
 
         Parameters
         ----------
-        message : str
-            A message with its numbers in `numbers`, or plain words.
+        headline : Headline or str
+            What `journey_headline` and its like return; or a message, or
+            plain words: at most 25, with the number and its interval.
         picture : Result, optional
-            Whose main picture stands beside it.
-        **numbers
-            The message's numbers, with their interval.
+            Whose main picture stands beside a headline in words.
         """
-        with speaking(self.language):
-            sentence = say(message, **numbers) if numbers else word(message)
-            block: dict[str, Any] = {"kind": "headline", "sentence": sentence, "figure": None}
-            png = None
-            if isinstance(picture, Absent) or picture is None:
-                show_block(block, text=sentence)
-                return
-            drawn = _main_picture(picture)
-            block["figure"], png = figure_block(drawn, alt=picture.alt_text(), caption=word(f"{picture.topic}.title"))
-        show_block(block, text=sentence, png=png)
+        if isinstance(headline, str):
+            with speaking(self.language):
+                headline = Headline(word(headline), picture)
+        block: dict[str, Any] = {"kind": "headline", "sentence": headline.sentence, "figure": None}
+        block["metrics"] = list(headline.metrics)
+        png = None
+        if headline.picture is not None:
+            with speaking(self.language):
+                alt, caption = headline.picture.alt_text(), word(f"{headline.picture.topic}.title")
+                block["figure"], png = figure_block(_main_picture(headline.picture), alt=alt, caption=caption)
+        show_block(block, text=headline.sentence, png=png)
 
     def about_data(self) -> None:
         """Show what was found in the data, rule by rule; examples stay out, they may name customers."""

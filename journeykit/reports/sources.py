@@ -86,12 +86,12 @@ class LogSource:
 
 
 def _load(name: str) -> InteractionLog:
+    """Load a sample as it is: the report decides on its stages."""
     from journeykit.datasets import load_sample
-    from journeykit.log import InteractionLog
 
-    log = load_sample(name) if name == "cdnow" else load_sample(name, stages=None)
-    assert isinstance(log, InteractionLog)
-    return log
+    if name == "cdnow":
+        return load_sample("cdnow")
+    return load_sample("guitar_shop" if name == SAMPLE else "guitar_shop_small", stages=None)
 
 
 def describe_log(log: InteractionLog, source: LogSource) -> dict[str, Any]:
