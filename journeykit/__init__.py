@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 # to type checkers and editors (tests/test_public_names.py compares the two).
 _HOME = {
     "InteractionLog": "journeykit.log",
+    "concat_logs": "journeykit.log",
     "read_log": "journeykit.log",
     "StageModel": "journeykit.journey",
     "Step": "journeykit.journey",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from journeykit.journey import StageModel as StageModel
     from journeykit.journey import Step as Step
     from journeykit.log import InteractionLog as InteractionLog
+    from journeykit.log import concat_logs as concat_logs
     from journeykit.log import read_log as read_log
     from journeykit.reports import list_reports as list_reports
     from journeykit.reports import run_report as run_report
