@@ -9,11 +9,11 @@ import pandas as pd
 
 from journeykit.analyses.churn.estimate import Counts
 from journeykit.analyses.churn.rules import Inactivity
-from journeykit.analyses.churn.shared import group_order
 from journeykit.analyses.churn.spans import Query
 from journeykit.analyses.churn.tally import count_spans, left_out_reasons
 from journeykit.analyses.churn.tenures import Tenures
 from journeykit.errors import ParameterError
+from journeykit.journey.groups import in_order
 from journeykit.results.base import left_out_table
 
 
@@ -59,7 +59,7 @@ def counts_of_log(log: Any, query: Query) -> tuple[Counts, pd.DataFrame]:
         raise ParameterError(
             f"there is nobody to draw a curve of: everybody was left out\n{left_out.to_string(index=False)}"
         )
-    groups = group_order(spans["group"].unique(), log.stages)
+    groups = in_order(spans["group"].unique(), log.stages)
     codes = spans["end"].to_numpy() - 1
     spans = spans.assign(
         group=pd.Categorical(spans["group"], groups, ordered=True),

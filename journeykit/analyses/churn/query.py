@@ -11,6 +11,7 @@ import pandas as pd
 from journeykit.analyses.churn.rules import OVERALL, Cancel, Inactivity, whole_days
 from journeykit.analyses.churn.spans import KEPT, REASONS, Query, days_since_1970, observed_days
 from journeykit.errors import ParameterError
+from journeykit.journey.groups import require_group
 from journeykit.journey.steps import Step, as_step
 from journeykit.schema import MISSING, UNMAPPED, check_one_of
 
@@ -42,8 +43,7 @@ def settle(
         raise ParameterError("washout is for logs without sign-up dates: with signed_up, starts are known")
     if late_entry is not None and signed_up is None:
         raise ParameterError("late_entry needs signed_up: who started before the log can't be known otherwise")
-    if by is not None:
-        log.require(by)
+    require_group(log, by)
     return Query(
         churn=churn,
         ends=churn.steps(log) if isinstance(churn, Cancel) else {},

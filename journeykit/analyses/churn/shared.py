@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from journeykit.results.base import Result
-from journeykit.schema import MISSING, UNMAPPED
 from journeykit.text import html_result, html_table, say, word
 
 
@@ -23,14 +22,6 @@ class ChurnResult(Result):
         sentences = [self.describe(), *self._left_out_sentences()]
         shown = self._shown().rename(columns={"events": "ended", "event": "ended"})
         return str(html_result(word("churn.title"), sentences, [html_table(shown)]))
-
-
-def group_order(groups: Any, stages: tuple[str, ...] = ()) -> list[str]:
-    """Order groups: stages as they follow each other, else by name, what is missing last."""
-    place = {name: i for i, name in enumerate(stages)} if set(groups) <= {*stages, UNMAPPED} else {}
-    return sorted(
-        (str(each) for each in groups), key=lambda name: (name in (MISSING, UNMAPPED), place.get(name, 0), name)
-    )
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.rules import INACTIVITY, Cancel, Inactivity
+from journeykit.analyses.churn.rules import INACTIVITY, OVERALL, Cancel, Inactivity
 from journeykit.errors import ParameterError
+from journeykit.journey.groups import labels_at
 from journeykit.journey.steps import Step
 from journeykit.log.calendar import as_timestamp
 from journeykit.log.interactions import InteractionLog
@@ -133,17 +134,13 @@ def measure(log: InteractionLog, query: Query) -> tuple[Starts, Iterator[Spans]]
     return starts, iter([_cancellations(log, query, observed, starts)])
 
 
-def group_labels(log: InteractionLog, query: Query, starts: Starts) -> tuple[Days, pd.Index]:
-    """Read each customer's group at the start: codes, and the labels of the groups, missing last."""
-    assert query.by is not None
-    column = log.column(query.by).take(np.maximum(starts.row, 0))
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype("category")
-    labels = [str(name) for name in column.cat.categories]
-    codes = column.cat.codes.to_numpy().astype(np.int32)
-    missing = np.int32(len(labels))
-    labels.append(UNMAPPED if query.by == "stage" else MISSING)
-    return np.where((starts.row < 0) | (codes < 0), missing, codes), pd.Index(labels, dtype=object)
+def group_labels(log: InteractionLog, by: str | None, rows: npt.NDArray[np.int64]) -> tuple[Days, pd.Index]:
+    """Read each customer's group at an event, -1 for none: codes, and the labels of the groups."""
+    if by is None:
+        return np.zeros(log.n_customers, np.int32), pd.Index([OVERALL], dtype=object)
+    codes, labels = labels_at(log, by, np.maximum(rows, 0), log.offsets[:-1])
+    missing = labels.index(UNMAPPED if by == "stage" else MISSING)
+    return np.where(rows < 0, missing, codes).astype(np.int32), pd.Index(labels, dtype=object)
 
 
 # -- where a tenure begins -------------------------------------------------------------------

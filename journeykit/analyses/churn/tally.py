@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.rules import OVERALL, Inactivity
+from journeykit.analyses.churn.rules import Inactivity
 from journeykit.analyses.churn.spans import KEPT, REASONS, Days, Flags, Query, Spans, Starts, group_labels, measure
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops.tenures import count_equal, extents
@@ -22,7 +22,7 @@ def list_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
     """List one row a customer, by (customer, group), those without a span with their reason."""
     starts, spans = measure(log, query)
     (each,) = spans
-    codes, labels = _groups(log, query, starts)
+    codes, labels = group_labels(log, query.by, starts.row)
     everybody = np.arange(log.n_customers)
     levels: list[Any] = [log.customers, labels]
     places: list[Any] = [everybody, codes]
@@ -51,18 +51,12 @@ def count_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
     older than the log), `left_out` (end: a code of REASONS).
     """
     starts, spans = measure(log, query)
-    codes, labels = _groups(log, query, starts)
+    codes, labels = group_labels(log, query.by, starts.row)
     main = query.churn.days if isinstance(query.churn, Inactivity) else 0
     parts = [_count(each, starts, codes, each.limit == main) for each in spans]
     counts = pd.concat(parts, ignore_index=True)
     counts["group"] = labels.to_numpy()[counts["group"].to_numpy()]
     return counts.set_index(COUNTED)
-
-
-def _groups(log: InteractionLog, query: Query, starts: Starts) -> tuple[Days, pd.Index]:
-    if query.by is None:
-        return np.zeros(log.n_customers, np.int32), pd.Index([OVERALL], dtype=object)
-    return group_labels(log, query, starts)
 
 
 def _count(spans: Spans, starts: Starts, group: Days, main: bool) -> pd.DataFrame:

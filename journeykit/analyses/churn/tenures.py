@@ -12,11 +12,12 @@ import pandas as pd
 
 from journeykit.analyses.churn.query import definition_of, described, settle, sign_ups_without_events
 from journeykit.analyses.churn.rules import OVERALL, Cancel, Inactivity
-from journeykit.analyses.churn.shared import ChurnResult, group_order, records, rule_sentences, segment
+from journeykit.analyses.churn.shared import ChurnResult, records, rule_sentences, segment
 from journeykit.analyses.churn.spans import KEPT, Query
 from journeykit.analyses.churn.tally import left_out_reasons, list_spans
 from journeykit.errors import ParameterError
 from journeykit.estimators.risk import at_risk_rows
+from journeykit.journey.groups import in_order
 from journeykit.log.calendar import as_timestamp
 from journeykit.results.base import left_out_table, metric_table
 from journeykit.schema import MISSING
@@ -111,7 +112,7 @@ class Tenures(ChurnResult):
         table = pd.DataFrame(
             {
                 "customer": ids,
-                "group": pd.Categorical(group, group_order(group.unique()), ordered=True),
+                "group": pd.Categorical(group, in_order(group.unique()), ordered=True),
                 "enters_days": enter,
                 "duration_days": duration,
                 "event": end.notna(),
@@ -315,7 +316,7 @@ def tenures_of(log: Any, query: Query) -> Tenures:
 def _groups(index: pd.MultiIndex, stages: tuple[str, ...]) -> pd.Categorical[Any]:
     """Take the groups off the index, as an ordered categorical of those that occur."""
     labels, codes = index.levels[1], np.asarray(index.codes[1])
-    order = group_order([labels[code] for code in np.unique(codes).tolist()], stages)
+    order = in_order([labels[code] for code in np.unique(codes).tolist()], stages)
     place = np.array([order.index(label) if label in order else -1 for label in labels], dtype=np.int32)
     return pd.Categorical.from_codes(place[codes], categories=pd.Index(order), ordered=True)
 
