@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from journeykit.log.calendar import as_timestamp
+from journeykit.errors import ParameterError
+from journeykit.schema import did_you_mean
 
-EARLIEST = 946_684_800_000_000
-"""2000-01-01 UTC in microseconds: earlier times are suspicious."""
+if TYPE_CHECKING:
+    from journeykit.log.interactions import InteractionLog
 
-_COLUMNS = ["rule", "rows", "share", "action", "example"]
+COLUMNS = ["rule", "rows", "share", "action", "example", "personal"]
 
 
 @dataclass(frozen=True)
@@ -27,73 +27,89 @@ class Finding:
     rule : str
         Which rule, for example `"missing_customer"`.
     rows : int
-        Rows it concerns.
+        Rows it concerns (days, for a rule about days).
     action : str
         What was done: quarantined, merged, kept …
     example : str
         One case, to look it up in the source.
+    personal : bool
+        Whether the example shows who: a customer's id, or a raw row. Reports
+        leave such examples out.
+    of : int, optional
+        What `rows` is a share of, if not of the rows read.
     """
 
     rule: str
     rows: int
     action: str
     example: str = ""
+    personal: bool = False
+    of: int | None = None
 
 
 def findings_table(findings: Iterable[Finding], rows_read: int) -> pd.DataFrame:
-    """Lay out findings as `log.quality`."""
+    """Lay out findings as `log.quality`; those that concern nothing are left out."""
     rows = [
-        (found.rule, found.rows, found.rows / rows_read if rows_read else np.nan, found.action, found.example)
+        (found.rule, found.rows, _share(found.rows, found.of or rows_read), found.action, found.example, found.personal)
         for found in findings
         if found.rows
     ]
-    return pd.DataFrame(rows, columns=_COLUMNS).astype({"rows": np.int64, "share": np.float64})
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"rows": np.int64, "share": np.float64, "personal": bool})
 
 
-def early_times(times: NDArray[np.int64], timezone: str) -> Finding:
-    """Times before the year 2000, often a default such as 1970-01-01."""
-    early = times < EARLIEST
-    example = str(as_timestamp(int(times[early].min()), timezone)) if early.any() else ""
-    return Finding("before_2000", int(early.sum()), "kept", example)
+def _share(rows: int, of: int) -> float:
+    return rows / of if of else np.nan
 
 
-def similar_names(names: pd.Index, counts: NDArray[np.int64]) -> Finding:
-    """Touchpoints that differ only by case, spaces or Unicode form; rows are those of the rarer spellings.
-
-    Compared after NFKC, case folding, and with Turkish dotted and dotless i
-    taken as one letter.
-    """
-    spellings: dict[str, list[int]] = {}
-    for i, name in enumerate(names):
-        spellings.setdefault(_bare(name), []).append(i)
-    groups = [group for group in spellings.values() if sum(counts[i] > 0 for i in group) > 1]
-    rows = sum(int(counts[group].sum() - counts[group].max()) for group in groups)
-    example = " | ".join(repr(str(names[i])) for i in groups[0]) if groups else ""
-    return Finding("similar_touchpoints", rows, "kept apart", example)
-
-
-def _bare(name: str) -> str:
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    decomposed = unicodedata.normalize("NFKD", folded.replace("ı", "i")).replace("i\u0307", "i")
-    return " ".join(unicodedata.normalize("NFC", decomposed).replace("_", " ").replace("-", " ").split())
-
-
-def silent_days(times: NDArray[np.int64], edges: NDArray[np.int64], timezone: str) -> tuple[int, str]:
-    """Count the days of the observation without any event; name the first.
+def check_log(
+    log: InteractionLog, *, limit: float = 0.05, limits: Mapping[str, float | None] | None = None
+) -> pd.DataFrame:
+    """Compare what the door found with what may be found.
 
     Parameters
     ----------
-    times : array of int64
-        Microseconds since 1970, UTC, in any order.
-    edges : array of int64
-        Where the local days of the observation begin.
-    timezone : str
-        The zone they are local to.
-    """
-    from journeykit.loops.sorting import mark_periods
+    log : InteractionLog
+        A log from `read_log`.
+    limit : float
+        Share of the rows read, 0 to 1, that may be set aside altogether.
+    limits : mapping of str to float, optional
+        Rule → the share at which it is broken: `{"near_duplicates": 0.01}`.
+        A rule with limit 0 may find nothing. Rules that are not named here have
+        no limit of their own.
 
-    seen = np.zeros(len(edges) - 1, dtype=bool)
-    mark_periods(times, edges, seen)
-    silent = np.flatnonzero(~seen)
-    example = str(as_timestamp(int(edges[silent[0]]), timezone).date()) if silent.size else ""
-    return int(silent.size), example
+    Returns
+    -------
+    DataFrame
+        One row per finding, and first `set_aside` for all rows in quarantine
+        together: `rule`, `rows`, `share`, `limit` (NaN if it has none),
+        `broken`, `action`, `example`, `personal`.
+
+    Examples
+    --------
+    >>> log = jk.read_log(pd.DataFrame({
+    ...     "customer": ["ann", "bob", None, "eve"], "touchpoint": "visit",
+    ...     "time": pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-03", "2024-03-04"]),
+    ... }), observed_until="2024-03-05")
+    >>> check_log(log, limit=0.5)[["rule", "share", "limit", "broken"]].head(1)
+            rule  share  limit  broken
+    0  set_aside   0.25    0.5   False
+    """
+    limits = {"set_aside": limit, **(limits or {})}
+    _check_limits(limits)
+    aside = len(log.quarantine)
+    first = findings_table([Finding("set_aside", aside, "quarantined")], log.rows_read)
+    table = pd.concat([first, log.quality], ignore_index=True) if aside else log.quality.reset_index(drop=True)
+    table.insert(3, "limit", table["rule"].map(limits).astype(np.float64))
+    table.insert(4, "broken", table["share"] > table["limit"])
+    return table.astype({"personal": bool}) if "personal" in table else table.assign(personal=False)
+
+
+def _check_limits(limits: Mapping[str, float | None]) -> None:
+    from journeykit.log.rules import every_rule
+
+    known = ("set_aside", *every_rule())
+    for rule, share in limits.items():
+        if rule not in known:
+            raise ParameterError(f"there is no rule {rule!r}: {did_you_mean(rule, known)}")
+        if share is not None and not 0 <= share <= 1:
+            raise ParameterError(f"limit of {rule} == {share!r}, must be a share from 0 to 1")

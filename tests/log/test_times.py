@@ -47,7 +47,7 @@ def test_mixed_ways_in_one_column():
     assert read.microseconds.tolist() == [NOON, NOON, NOON - 12 * 3600 * SECOND, 0, 0, 0, NOON]
     assert read.bad.tolist() == [False, False, False, True, False, False, False]
     assert read.missing.tolist() == [False, False, False, False, True, True, False]
-    assert read.notes == {"epoch seconds": 1}
+    assert read.notes == {"epoch_seconds": 1}
 
 
 def test_times_without_an_offset_are_local_and_dates_are_local_midnights():
@@ -62,13 +62,13 @@ def test_local_times_that_daylight_saving_repeats_or_skips_are_noted():
     read = read_times(pd.Series(["2024-03-31 02:30", "2024-10-27 02:30", "2024-06-01 02:30"]), "Europe/Berlin")
     shown = [str(as_timestamp(time, "UTC")) for time in read.microseconds.tolist()]
     assert shown == ["2024-03-31 01:00:00+00:00", "2024-10-27 00:30:00+00:00", "2024-06-01 00:30:00+00:00"]
-    assert read.notes == {"repeated local time": 1, "skipped local time": 1}
+    assert read.notes == {"repeated_local_time": 1, "skipped_local_time": 1}
 
 
 def test_nanoseconds_are_cut_and_counted():
     read = read_times(pd.Series(pd.DatetimeIndex(["2024-03-01 12:00:00.000000999"])), "UTC")
     assert read.microseconds.tolist() == [NOON]
-    assert read.notes == {"finer than a microsecond": 1}
+    assert read.notes == {"finer_than_microseconds": 1}
 
 
 def test_dates_far_away_do_not_overflow():

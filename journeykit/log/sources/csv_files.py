@@ -1,0 +1,223 @@
+"""CSV files: the dialect found once by DuckDB and then fixed, every cell text, every line accounted for."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from journeykit.errors import LogError
+from journeykit.log.pieces import Batch
+from journeykit.log.quality import Finding
+from journeykit.log.sources.careful import read_carefully
+from journeykit.log.sources.engine import engine, file_literal, literal, stream
+from journeykit.log.sources.raw import LinesLostError, Lost, Raw, Reading, ahead
+from journeykit.log.sources.text import Survey, blank_lines, decoded_lines, plain_file, survey
+
+DELIMITERS = (",", ";", "\t", "|")
+
+_REASONS = {"INVALID ENCODING": "undecodable_line"}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV is written.
+
+    Attributes
+    ----------
+    delimiter, quote, escape : str
+        Between cells; around a cell (empty: never); before a quote inside one.
+    skip : int
+        Lines before the header.
+    """
+
+    delimiter: str
+    quote: str
+    escape: str
+    skip: int = 0
+
+    def __str__(self) -> str:
+        """Say it as a finding shows it."""
+        said = f"delimiter {self.delimiter!r}, quote {self.quote!r}, escape {self.escape!r}"
+        return said + (f", {self.skip} lines before the header" if self.skip else "")
+
+    @property
+    def python(self) -> dict[str, Any]:
+        """The same for Python's csv module."""
+        doubled = self.escape == self.quote
+        return {
+            "delimiter": self.delimiter,
+            "quotechar": self.quote or None,
+            "quoting": csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            "doublequote": doubled,
+            "escapechar": None if doubled or not self.escape else self.escape,
+            "strict": True,
+        }
+
+
+class CsvFile:
+    """A CSV whose dialect, encoding and header are known.
+
+    Parameters
+    ----------
+    path : str
+        The file; .gz and .zst are unpacked.
+    reading : Reading
+        What is stated of encoding, delimiter and quote.
+    """
+
+    def __init__(self, path: str, reading: Reading) -> None:
+        self.path = path
+        self.reading = reading
+        self.survey = survey(path)
+        with self._plain() as (plain, seen, encoding):
+            self.dialect = _sniff(plain, reading, path) if seen.lines else Dialect(",", '"', '"')
+            self.columns = _header(plain, self.dialect, path)
+            self.encoding = encoding
+
+    def _plain(self) -> AbstractContextManager[tuple[str, Survey, str]]:
+        return plain_file(self.path, self.reading.encoding, self.survey)
+
+    def batches(self, raw: Raw, rows_before: int) -> Iterator[Batch]:
+        """Parse it; what is found and lost on the way goes to `raw`."""
+        if not self.columns:
+            return
+        parsed, lost_before = 0, len(raw.lost)
+        with self._plain() as (plain, seen, _):
+            parse = (
+                _carefully(self, plain, raw, rows_before)
+                if self.reading.careful
+                else _fast(self, plain, seen, raw, rows_before)
+            )
+            for batch in parse:
+                parsed += batch.num_rows
+                yield batch
+        how = f"{self.dialect}, encoding {self.encoding}, line end {self.survey.line_end}"
+        raw.findings.append(Finding("read_as", parsed + len(raw.lost) - lost_before, "read so", how))
+
+
+def _sniff(plain: str, reading: Reading, path: str) -> Dialect:
+    """Find how a file is written, from its beginning; what is stated is taken as it is."""
+    import duckdb
+
+    stated = {"delim": reading.delimiter, "quote": reading.quote}
+    said = "".join(f", {name}={literal(value)}" for name, value in stated.items() if value is not None)
+    with engine() as connection:
+        try:
+            found = connection.execute(
+                "SELECT Delimiter, Quote, Escape, SkipRows FROM sniff_csv("
+                f"{file_literal(plain)}, all_varchar=true, ignore_errors=true, comment=''{said})"
+            ).fetchone()
+        except duckdb.Error as error:
+            if "sniff" not in str(error).lower():
+                raise LogError(f"cannot read {path!r} as CSV: {error}") from error
+            found = None
+    delimiter, quote, escape, skip = found if found is not None else (None, None, None, 0)
+    quote = reading.quote if reading.quote is not None else _character(quote) or '"'
+    escape = _character(escape) or quote
+    delimiter = reading.delimiter or _character(delimiter)
+    if not reading.delimiter:
+        delimiter = _check_delimiter(plain, delimiter, quote, int(skip))
+    return Dialect(delimiter, quote, escape if quote else "", int(skip))
+
+
+def _character(found: str | None) -> str:
+    return "" if found is None or found == "(empty)" else found
+
+
+def _check_delimiter(plain: str, found: str, quote: str, skip: int) -> str:
+    """Return the delimiter; where the one found leaves the header in one piece, the one that cuts it most."""
+
+    def cells(delimiter: str) -> int:
+        return len(_header(plain, Dialect(delimiter, quote, quote, skip), plain))
+
+    if found and cells(found) > 1:
+        return found
+    return max(DELIMITERS, key=cells)
+
+
+def _header(plain: str, dialect: Dialect, path: str) -> list[str]:
+    lines = (line for line, _ in decoded_lines(plain))
+    rows = csv.reader(islice(lines, dialect.skip, None), **dialect.python)
+    try:
+        names = next((row for row in rows if row), [])
+    except csv.Error as error:
+        raise LogError(f"the header of {path!r} cannot be read: {error}") from error
+    header = [name.strip() or f"column{i}" for i, name in enumerate(names)]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise LogError(f"column names must differ, but {twice} occur twice in {path!r}")
+    return header
+
+
+# -- fast ----------------------------------------------------------------------------------------
+
+
+def _fast(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before: int) -> Iterator[Any]:
+    """Parse with DuckDB; raise LinesLostError unless every line of the file is accounted for."""
+    import duckdb
+
+    dialect = file.dialect
+    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.columns)))
+    query = (
+        f"SELECT * FROM read_csv({file_literal(plain)}, auto_detect=false, header=true, skip={dialect.skip}, "
+        f"delim={literal(dialect.delimiter)}, quote={literal(dialect.quote)}, escape={literal(dialect.escape)}, "
+        f"comment='', columns={{{columns}}}, store_rejects=true)"
+    )
+    parsed = inside = 0
+    with engine() as connection:
+        try:
+            for batch in ahead(stream(connection.sql(query))):
+                batch = batch.rename_columns(file.columns)
+                parsed += batch.num_rows
+                if seen.quotes:  # only a quoted cell can hold a line end
+                    inside += _line_ends(batch)
+                yield batch
+            rejects = connection.execute(
+                "SELECT line, error_type, csv_line FROM reject_errors ORDER BY line_byte_position"
+            ).fetchall()
+        except duckdb.Error as error:
+            raise LinesLostError(str(error)) from error
+    lines = {line: (kind, text) for line, kind, text in reversed(rejects)}  # the first error of a line
+    swallowed = sum(text.rstrip("\n").count("\n") for _, text in lines.values())
+    missing = seen.lines - (dialect.skip + 1 + parsed + inside + len(lines) + swallowed)
+    # Rejected lines are placed by their line number, which blank lines and cells of several lines would shift.
+    if missing and (lines or missing != blank_lines(plain)):
+        raise LinesLostError(f"{missing} lines are not accounted for")
+    if lines and (inside or swallowed):
+        raise LinesLostError("rows of several lines among broken ones")
+    for line, (kind, text) in sorted(lines.items()):
+        row = rows_before + line - dialect.skip - 2
+        raw.lost.append(Lost(row, _REASONS.get(kind, "broken_line"), text.rstrip("\r\n")))
+    if inside:
+        raw.findings.append(Finding("cells_of_several_lines", inside, "kept", f"{inside} more lines inside quotes"))
+
+
+def _line_ends(batch: Any) -> int:
+    import pyarrow.compute as pc
+
+    total = 0
+    for column in batch.columns:
+        with_ends = column.filter(pc.match_substring(column, "\n"))
+        total += pc.sum(pc.count_substring(with_ends, "\n")).as_py() or 0
+    return total
+
+
+# -- carefully -----------------------------------------------------------------------------------
+
+
+def _carefully(file: CsvFile, plain: str, raw: Raw, rows_before: int) -> Iterator[Any]:
+    """Parse line by line: a broken record takes its physical lines with it, and nothing else."""
+    import pyarrow as pa
+
+    several = 0
+    for batch in read_carefully(decoded_lines(plain), file.dialect.python, len(file.columns), file.dialect.skip + 1):
+        raw.lost += [Lost(rows_before + each.row, each.reason, each.text) for each in batch.lost]
+        several += batch.lines_inside
+        columns = [pa.array(column, pa.string()) for column in batch.columns]
+        yield pa.record_batch(columns, names=file.columns)
+    if several:
+        raw.findings.append(Finding("cells_of_several_lines", several, "kept", f"{several} more lines inside quotes"))
