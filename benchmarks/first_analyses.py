@@ -191,7 +191,9 @@ class Peers:
         day = self.frame["time"].to_numpy().astype("M8[D]").astype(np.int64)
         days = pd.DataFrame({"customer": self.frame["customer"], "day": day}).drop_duplicates()
         days["gap"] = days.groupby("customer")["day"].shift(-1).fillna(2**31) - days["day"]
-        silent = days[(days["gap"] > CHURN_DAYS) & (days["day"] + CHURN_DAYS <= last)].groupby("customer")["day"].first()
+        silent = (
+            days[(days["gap"] > CHURN_DAYS) & (days["day"] + CHURN_DAYS <= last)].groupby("customer")["day"].first()
+        )
         first = days.groupby("customer")["day"].first()
         silent = silent.reindex(first.index)
         event = silent.notna()

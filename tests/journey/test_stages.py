@@ -180,3 +180,13 @@ def test_asking_for_help_with_a_full_cart_is_support_in_real_time():
         "order_confirmation",
         "loyalty",
     ]
+
+
+def test_a_reminder_of_a_cart_is_no_purchase():
+    rows = [("a", "cart", 0), ("a", "reminder", 1), ("a", "order", 2), ("a", "reminder", 3)]
+    assert staged(rows, StageModel.digital()).frame()["stage"].tolist() == [
+        "consideration",
+        "consideration",
+        "purchase",
+        "purchase",
+    ]
