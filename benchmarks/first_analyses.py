@@ -84,8 +84,8 @@ class Peers:
         """Ask ClickHouse's windowFunnel."""
         conditions = ", ".join(f"touchpoint = '{step}'" for step in STEPS)
         rows = self.click.query(
-            f"SELECT level, count() FROM (SELECT customer, windowFunnel({WINDOW_DAYS * 86_400})(time, {conditions}) AS level "
-            "FROM bench.events GROUP BY customer) GROUP BY level ORDER BY level",
+            f"SELECT level, count() FROM (SELECT customer, windowFunnel({WINDOW_DAYS * 86_400})(time, {conditions}) "
+            "AS level FROM bench.events GROUP BY customer) GROUP BY level ORDER BY level",
             "CSV",
         )
         levels = dict(tuple(map(int, line.split(","))) for line in str(rows).split())
@@ -171,7 +171,8 @@ class Peers:
         gaps AS (SELECT customer, day, min(day) OVER (PARTITION BY customer) AS first,
                  coalesce(lead(day) OVER (PARTITION BY customer ORDER BY day), 2147483647) - day AS gap FROM days),
         crossed AS (SELECT customer, min(first) AS first,
-                    min(CASE WHEN gap > {d} AND day + {d} <= {last} THEN day END) AS silent FROM gaps GROUP BY customer),
+                    min(CASE WHEN gap > {d} AND day + {d} <= {last} THEN day END) AS silent
+                    FROM gaps GROUP BY customer),
         durations AS (SELECT coalesce(silent + {d}, {last}) - first AS duration, (silent IS NOT NULL)::INT AS event
                       FROM crossed)
         SELECT duration, count(*) AS n, sum(event) AS events FROM durations WHERE duration > 0
@@ -259,7 +260,7 @@ def run(folder: Path, n_events: int, rounds: int = 5) -> list[Race]:
             agree=equal,
             rounds=rounds,
             aim="5 times as fast as the fastest of them",
-            note="Ours matches twice, for all entries and for the mature ones, and gives intervals and times to convert.",
+            note="Ours matches twice, all entries and the mature ones, and gives intervals and times to convert.",
         ),
         race(
             "Retention: monthly triangle",

@@ -45,9 +45,10 @@ def test_repeat_orders_within_90_days_are_what_sql_counts(invoices, log):
         WITH orders AS (SELECT CustomerID AS c, InvoiceDate AS t, row_number() OVER (
                           PARTITION BY CustomerID ORDER BY InvoiceDate) AS k
                         FROM raw WHERE what = 'order' AND CustomerID IS NOT NULL),
-        firsts AS (SELECT a.c, a.t, b.t AS second FROM orders a LEFT JOIN orders b ON b.c = a.c AND b.k = 2 WHERE a.k = 1),
-        judged AS (SELECT *, second - t <= INTERVAL 90 DAY AS back, t + INTERVAL 90 DAY < TIMESTAMP '2011-12-10' AS mature
-                   FROM firsts)
+        firsts AS (SELECT a.c, a.t, b.t AS second FROM orders a
+                   LEFT JOIN orders b ON b.c = a.c AND b.k = 2 WHERE a.k = 1),
+        judged AS (SELECT *, second - t <= INTERVAL 90 DAY AS back,
+                   t + INTERVAL 90 DAY < TIMESTAMP '2011-12-10' AS mature FROM firsts)
         SELECT count(*), count(*) FILTER (mature), count(*) FILTER (back), count(*) FILTER (mature AND back) FROM judged
         """,
         invoices,
@@ -94,8 +95,8 @@ def silences(raw: pd.DataFrame, customer: str, time: str, until: str, days: int)
         WITH days AS (SELECT DISTINCT {customer} AS c, {time}::DATE - DATE '1970-01-01' AS day FROM raw
                       WHERE {customer} IS NOT NULL),
         gaps AS (SELECT c, day, coalesce(lead(day) OVER (PARTITION BY c ORDER BY day), 1000000) - day AS gap FROM days),
-        crossed AS (SELECT c, min(day) AS first, min(CASE WHEN gap > {days} AND day + {days} <= last THEN day END) AS silent,
-                           any_value(last) AS last
+        crossed AS (SELECT c, min(day) AS first, any_value(last) AS last,
+                           min(CASE WHEN gap > {days} AND day + {days} <= last THEN day END) AS silent
                     FROM gaps, (SELECT DATE '{until}' - DATE '1970-01-01' - 1 AS last) GROUP BY c)
         SELECT coalesce(silent + {days}, last) - first, silent IS NOT NULL FROM crossed
         """,
