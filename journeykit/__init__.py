@@ -19,10 +19,14 @@ _HOME = {
     "read_log": "journeykit.log",
     "StageModel": "journeykit.journey",
     "Step": "journeykit.journey",
+    "timeline": "journeykit.journey",
     "language": "journeykit.text",
     "stage_funnel": "journeykit.analyses.funnel",
     "funnel": "journeykit.analyses.funnel",
     "retention": "journeykit.analyses.retention",
+    "lifecycle": "journeykit.analyses.lifecycle",
+    "stickiness": "journeykit.analyses.lifecycle",
+    "active_customers": "journeykit.analyses.lifecycle",
     "Inactivity": "journeykit.analyses.churn",
     "Cancel": "journeykit.analyses.churn",
     "Contract": "journeykit.analyses.churn",
@@ -45,11 +49,15 @@ if TYPE_CHECKING:
     from journeykit.analyses.churn import tenures as tenures
     from journeykit.analyses.funnel import funnel as funnel
     from journeykit.analyses.funnel import stage_funnel as stage_funnel
+    from journeykit.analyses.lifecycle import active_customers as active_customers
+    from journeykit.analyses.lifecycle import lifecycle as lifecycle
+    from journeykit.analyses.lifecycle import stickiness as stickiness
     from journeykit.analyses.retention import retention as retention
     from journeykit.datasets import load_sample as load_sample
     from journeykit.datasets import simulate_journeys as simulate_journeys
     from journeykit.journey import StageModel as StageModel
     from journeykit.journey import Step as Step
+    from journeykit.journey import timeline as timeline
     from journeykit.log import InteractionLog as InteractionLog
     from journeykit.log import concat_logs as concat_logs
     from journeykit.log import read_log as read_log

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from journeykit.errors import LogError
-from journeykit.log import attributes, identity, narrow, shape, units
+from journeykit.log import attributes, exchange, identity, narrow, shape, units
 from journeykit.log.calendar import as_timestamp, period_edges
 from journeykit.log.events import Rekeyed, Segment, with_finding
 from journeykit.log.tally import Buckets, Tally, bucket_of
@@ -350,6 +350,9 @@ class InteractionLog:
         from journeykit.log.store import write_log
 
         write_log(self, path)
+
+    to_event_log = exchange.to_event_log
+    from_event_log = staticmethod(exchange.from_event_log)
 
     def __repr__(self) -> str:
         """Size, period and findings as text."""

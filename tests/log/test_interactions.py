@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from journeykit.errors import LogError, ParameterError
 from journeykit.journey import StageModel
 from journeykit.log import label_codes, merge_tallies, read_log
+from journeykit.log.show import touchpoint_table
 from journeykit.log.tally import bucket_of
 from tests.helpers import event_rows, make_log
 
@@ -167,3 +168,23 @@ def test_the_looks_name_size_and_findings_and_escape_what_is_data():
     html = log._repr_html_()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_touchpoints_are_shown_by_stage_with_bars_and_examples_that_name_a_customer_are_not():
+    rows = [("a", "order", 0), ("a", "visit", 1), ("a", "visit", 2), ("b", "visit", 0), ("b", "odd", 1)]
+    log = make_log(rows, observed_until=9).with_stages(StageModel.of({"look": "visit", "buy": "order"}))
+    table = touchpoint_table(log)
+    assert table["stage"].tolist() == ["look", "buy", "(unmapped)"]
+    assert table["events"].tolist() == [3, 1, 1]
+    assert table["customers"].tolist() == [2, 1, 1]
+    assert table["share"].tolist() == [3 / 5, 1 / 5, 1 / 5]
+    html = log.with_consent("order")._repr_html_()
+    assert "▆" * 16 in html
+    assert "for example b" not in html
+    assert "for example b" not in repr(log.with_consent("order"))
+
+
+def test_a_touchpoint_that_changes_its_stage_is_shown_in_both():
+    log = make_log([("a", "visit", 0), ("a", "order", 1), ("a", "visit", 2)]).with_stages(StageModel.digital())
+    assert touchpoint_table(log)["touchpoint"].tolist() == ["visit", "order", "visit"]
+    assert touchpoint_table(log, top=0).empty
