@@ -33,7 +33,6 @@ _HOME = {
     "Tenures": "journeykit.analyses.churn",
     "tenures": "journeykit.analyses.churn",
     "survival_curve": "journeykit.analyses.churn",
-    "compare": "journeykit.results",
     "load_sample": "journeykit.datasets",
     "simulate_journeys": "journeykit.datasets",
     "list_reports": "journeykit.reports",
@@ -63,7 +62,6 @@ if TYPE_CHECKING:
     from journeykit.log import read_log as read_log
     from journeykit.reports import list_reports as list_reports
     from journeykit.reports import run_report as run_report
-    from journeykit.results import compare as compare
     from journeykit.text import language as language
 
 __all__ = sorted(_HOME)
