@@ -24,7 +24,7 @@ BLOCK: Final = "application/vnd.journeykit.block+json"
 _DPI: Final = 192
 """Two dots per CSS pixel: sharp on a screen of today and on paper."""
 
-_DOTS: Final = 3_000_000
+_DOTS: Final = 2_000_000
 """More than a large figure needs: it is shown smaller than drawn, and would make the page heavy."""
 
 _COLOURS: Final = 256

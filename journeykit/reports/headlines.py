@@ -79,8 +79,15 @@ def _reached(funnel: Any) -> Mapping[str, Any]:
         return {}
     numbers = {name: table.loc[stage, name] for name in ("reach_rate", "reach_rate_low", "reach_rate_high")}
     words = {"first": word(table.index[0]), "stage": word(stage), "metric": f"{stage}.reach_rate"}
-    n = int(table[funnel.base_column].iloc[0])
-    return {**numbers, **words, "n": n, "within_seconds": funnel.params["within_seconds"]}
+    return {**numbers, **words, "n": int(table[funnel.base_column].iloc[0]), "within": _within(funnel)}
+
+
+def _within(funnel: Any) -> str:
+    """The window in words; whole days as days, which read better in a large sentence than their sign."""
+    days, rest = divmod(funnel.params["within_seconds"], 86_400)
+    if rest:
+        return say("reports.within", within_seconds=funnel.params["within_seconds"])
+    return say("reports.within_days", within_days=days)
 
 
 def _stays(churn: Any) -> Mapping[str, Any]:

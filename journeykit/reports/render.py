@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from journeykit.reports.page import Page
 from journeykit.reports.sanitize import harmless
 from journeykit.text import language, say
 
+_INTERVAL: Final = re.compile(r"\[[^\[\]<>]{1,40}\]")
 TEMPLATE: Final = Path(__file__).parent / "template"
 
 
@@ -66,6 +69,17 @@ def paragraphs(source: str) -> str:
     return harmless(MarkdownWithMath(renderer=renderer).render(source))
 
 
+def together(text: str) -> str:
+    """Escape a text, and keep each interval in brackets on one line.
+
+    Examples
+    --------
+    >>> together("<b> 5% [4%, 6%]")
+    '&lt;b&gt; 5% <span class="together">[4%, 6%]</span>'
+    """
+    return _INTERVAL.sub(r'<span class="together">\g<0></span>', escape(text))
+
+
 @cache
 def _exporter() -> Any:
     """Our template in nbconvert: found beside this file, whatever templates the machine has."""
@@ -78,6 +92,7 @@ def _exporter() -> Any:
         extra_loaders=[FileSystemLoader(str(TEMPLATE))],
     )
     exporter.register_filter("paragraphs", paragraphs)
+    exporter.register_filter("together", together)
     exporter.environment.globals["style"] = style
     return exporter
 

@@ -14,7 +14,7 @@ from journeykit.errors import LogError, ReportError
 from journeykit.reports.blocks import figure_block, metric_records, show_block
 from journeykit.reports.headlines import Headline
 from journeykit.reports.sources import LogSource
-from journeykit.text import direction, html_table, label, say, word
+from journeykit.text import direction, html_table, say, word
 from journeykit.text import language as speaking
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Report:
         """Show sentences, each a paragraph: messages or plain words."""
         with speaking(self.language):
             words = [word(sentence) for sentence in sentences]
-        show_block({"kind": "text", "paragraphs": words}, text="\n".join(words))
+        _show_words("text", words)
 
     def first_known(self, *names: str) -> str | None:
         """Return the first of these touchpoints or stages that the log has an event of; None if it has none.
@@ -178,16 +178,16 @@ class Report:
         with speaking(self.language):
             if isinstance(result, Absent):
                 words = say("reports.absent", reason=result.reason)
-                show_block({"kind": "note", "paragraphs": [words]}, text=words)
+                _show_words("note", [words])
                 return
-            self.say(result.describe())
+            _show_words("text", [result.describe()])
             name = word(caption or f"{result.topic}.title")
             if picture:
                 self.figure(result.figure(), alt=result.alt_text(), caption=name)
             self.table(result._shown(), caption=name)
             notes = result._left_out_sentences()
             if notes:
-                show_block({"kind": "note", "paragraphs": notes}, text="\n".join(notes))
+                _show_words("note", notes)
             show_block({"kind": "metrics", "records": metric_records(result.metrics())})
 
     def figure(self, figure: Figure, *, alt: str, caption: str) -> None:
@@ -232,10 +232,15 @@ class Report:
         """Show what was found in the data, rule by rule; examples stay out, they may name customers."""
         with speaking(self.language):
             self.section("reports.about_data")
-            self.say(quality_sentence(self.log))
+            _show_words("text", [quality_sentence(self.log)])
             findings = self.log.quality
             if len(findings):
-                self.table(findings[["rule", "rows", "share", "action"]], caption=label("quality"))
+                self.table(findings[["rule", "rows", "share", "action"]], caption=say("reports.quality"))
+
+
+def _show_words(kind: str, words: list[str]) -> None:
+    """Show sentences that are ready: what `say` made has its directions settled."""
+    show_block({"kind": kind, "paragraphs": words}, text="\n".join(words))
 
 
 def quality_sentence(log: InteractionLog) -> str:
