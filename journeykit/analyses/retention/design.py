@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from journeykit.errors import ParameterError
 from journeykit.journey import Step
+from journeykit.journey.periods import n_finished, period_labels
 from journeykit.schema import DAY
 
 Ints = NDArray[np.int64]
@@ -28,9 +29,6 @@ UNIT_LENGTH = {
 
 MAX_CELLS = 4_000_000
 """Cells above this can neither be read nor drawn, and would fill the memory."""
-
-_FREQUENCY = {"day": "D", "month": "M", "quarter": "Q", "year": "Y"}
-_WEEK = {"monday": "W-SUN", "sunday": "W-SAT"}  # pandas names a week by its last day
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def make_grid(log: Any, design: Design) -> Grid:
     return Grid(
         edges=edges,
         observed_until=log.observed_until,
-        n_finished=int(np.searchsorted(edges, log.observed_until, side="right")) - 1,
+        n_finished=n_finished(edges, log.observed_until),
         first_period=first_period,
         n_rows=last_period - first_period + 1,
         starts_from=starts_from,
@@ -156,16 +154,9 @@ def check_size(grid: Grid, groups: int) -> None:
 
 
 def cohort_labels(log: Any, design: Design, grid: Grid) -> pd.Index:
-    """Name the cohorts: calendar periods; for hours, the local time at which they begin."""
-    stamps: pd.Index
-    if design.period == "hour":
-        stamps = pd.DatetimeIndex(grid.edges[:-1].view("M8[us]"), tz="UTC").tz_convert(log.timezone)
-    else:
-        frequency = _WEEK[design.week_start] if design.period == "week" else _FREQUENCY[design.period]
-        # From the start's own date: a local day that never was (Samoa, 30 December 2011) still has its name.
-        first = log.starts_at.tz_localize(None).to_period(frequency)
-        stamps = pd.period_range(first, periods=len(grid.edges) - 1, freq=frequency)
-    return stamps[grid.first_period : grid.first_period + grid.n_rows]
+    """Name the cohorts."""
+    labels = period_labels(log, grid.edges, design.period, design.week_start)
+    return labels[grid.first_period : grid.first_period + grid.n_rows]
 
 
 def check_columns(columns: Sequence[int] | None) -> tuple[int, ...] | None:
