@@ -29,8 +29,8 @@ _HOME = {
     "active_customers": "journeykit.analyses.lifecycle",
     "Inactivity": "journeykit.analyses.churn",
     "Cancel": "journeykit.analyses.churn",
-    "Contract": "journeykit.analyses.churn",
     "Tenures": "journeykit.analyses.churn",
+    "churn_threshold": "journeykit.analyses.churn",
     "tenures": "journeykit.analyses.churn",
     "survival_curve": "journeykit.analyses.churn",
     "load_sample": "journeykit.datasets",
@@ -41,9 +41,9 @@ _HOME = {
 
 if TYPE_CHECKING:
     from journeykit.analyses.churn import Cancel as Cancel
-    from journeykit.analyses.churn import Contract as Contract
     from journeykit.analyses.churn import Inactivity as Inactivity
     from journeykit.analyses.churn import Tenures as Tenures
+    from journeykit.analyses.churn import churn_threshold as churn_threshold
     from journeykit.analyses.churn import survival_curve as survival_curve
     from journeykit.analyses.churn import tenures as tenures
     from journeykit.analyses.funnel import funnel as funnel

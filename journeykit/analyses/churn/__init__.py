@@ -3,5 +3,15 @@
 from journeykit.analyses.churn.curve import SurvivalCurve, survival_curve
 from journeykit.analyses.churn.rules import Cancel, Inactivity
 from journeykit.analyses.churn.tenures import Tenures, tenures
+from journeykit.analyses.churn.threshold import ChurnThreshold, churn_threshold
 
-__all__ = ["Cancel", "Inactivity", "SurvivalCurve", "Tenures", "survival_curve", "tenures"]
+__all__ = [
+    "Cancel",
+    "ChurnThreshold",
+    "Inactivity",
+    "SurvivalCurve",
+    "Tenures",
+    "churn_threshold",
+    "survival_curve",
+    "tenures",
+]

@@ -166,7 +166,7 @@ def _starts_in_log(log: InteractionLog, query: Query) -> Starts:
     """Begin at the first event that counts as a start."""
     step = query.start or query.activity
     n = log.n_customers
-    row = log.offsets[:-1].copy() if step is None else _first_rows(log, step, np.full(n, -NEVER, np.int32))
+    row = log.offsets[:-1].copy() if step is None else first_rows(log, step, np.full(n, -NEVER, np.int32))
     found = row >= 0
     missing = _CODE["churn.no_start" if query.start is not None else "churn.no_activity"]
     day = np.where(found, log.days[np.maximum(row, 0)], 0).astype(np.int32)
@@ -184,12 +184,12 @@ def _starts_by_sign_up(log: InteractionLog, query: Query, observed: Observed) ->
     if not query.late_entry:
         reason[late] = _CODE["churn.started_before"]
         late &= False
-    seen_row = _first_rows(log, query.activity, np.where(late, observed.first_full, NEVER).astype(np.int32))
+    seen_row = first_rows(log, query.activity, np.where(late, observed.first_full, NEVER).astype(np.int32))
     seen = seen_row >= 0
     reason[late & ~seen & (reason == KEPT)] = _CODE["churn.not_seen_at_entry"]
     seen_day = np.where(seen, log.days[np.maximum(seen_row, 0)], NEVER)
     # A group is known at the start if the customer did something on that very day.
-    start_row = _first_rows(log, None, day)
+    start_row = first_rows(log, None, day)
     on_the_day = (start_row >= 0) & (log.days[np.maximum(start_row, 0)] == day)
     row = np.where(late, seen_row, np.where(on_the_day, start_row, -1))
     return Starts(day, row, np.where(late, seen_day, day).astype(np.int32), late, reason, np.zeros(len(day), bool))
@@ -222,7 +222,8 @@ def _local(stamp: pd.Timestamp, timezone: str) -> pd.Timestamp:
     return stamp.tz_convert(timezone).tz_localize(None) if stamp.tzinfo is not None else stamp
 
 
-def _first_rows(log: InteractionLog, step: Step | None, from_day: Days) -> npt.NDArray[np.int64]:
+def first_rows(log: InteractionLog, step: Step | None, from_day: Days) -> npt.NDArray[np.int64]:
+    """Find each customer's first event of a step (or any) on a day or later; -1 if there is none."""
     out = np.empty(log.n_customers, np.int64)
     marks = no_marks() if step is None else step.mask(log)
     every, days, offsets = step is None, log.days, log.offsets

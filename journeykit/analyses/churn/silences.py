@@ -1,0 +1,143 @@
+"""Silences of a log, counted; and how far the share who come back may be off, customer by customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from journeykit.analyses.churn.spans import REASONS, Days, first_rows, group_labels, observed_days
+from journeykit.journey.steps import Step
+from journeykit.log.interactions import InteractionLog
+from journeykit.loops import over_customers
+from journeykit.loops.gaps import count_gaps, squared_influence
+from journeykit.loops.tenures import NEVER, no_marks
+
+RANKS = 4
+"""Silences after the first, second and third active day are told apart, later ones are together."""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What is counted as activity, and how customers are grouped."""
+
+    step: Step | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A log's events, as the loops read them."""
+
+    days: Days
+    marks: npt.NDArray[np.bool_]
+    every: bool
+    group: Days
+    labels: pd.Index
+    start: npt.NDArray[np.int64]
+    last: int
+    longest: int
+
+
+def count_silences(log: InteractionLog, *, activity: Activity) -> pd.DataFrame:
+    """Count silences by group, rank, days, and whether they were broken.
+
+    `what` is `silence`, or `left_out` for customers who have none: `days` is
+    then the place of the reason in `REASONS`.
+    """
+    marked = _marked(log, activity)
+    n_groups = len(marked.labels)
+    parts = over_customers(
+        lambda a, b: count_gaps(
+            marked.days, marked.marks, marked.every, log.offsets, marked.group, n_groups, RANKS,
+            marked.last, marked.longest, a, b,
+        ),
+        log.offsets,
+    )  # fmt: skip
+    found = sum(parts[1:], parts[0])
+    out = {"no_activity": int((marked.start < 0).sum())}
+    out["started_after"] = int((log.days[np.maximum(marked.start, 0)][marked.start >= 0] > marked.last).sum())
+    out["no_time_at_risk"] = int(found[:, 0, 0, 0].sum())  # a first silence of no day yet: seen on the last day alone
+    found[:, :, :, 0] = 0  # nor can other silences of no day be watched
+    group, rank, broken, days = np.nonzero(found)
+    rows = pd.DataFrame(
+        {
+            "what": "silence",
+            "group": marked.labels.to_numpy()[group],
+            "rank": rank,
+            "broken": broken,
+            "days": days,
+            "silences": found[group, rank, broken, days],
+        }
+    )
+    reasons = [REASONS.index(f"churn.{reason}") for reason in out]
+    none = pd.DataFrame({"what": "left_out", "group": "", "rank": 0, "broken": 0, "days": reasons})
+    rows = pd.concat([rows, none.assign(silences=list(out.values()))], ignore_index=True)
+    return rows.set_index(["what", "group", "rank", "broken", "days"])
+
+
+def spread(
+    log: InteractionLog, *, activity: Activity, limits: list[int], horizon: int, ranks: int, steps: dict[Any, Any]
+) -> pd.DataFrame:
+    """Add up squared influences on the share who come back, by (group, rank, limit).
+
+    `steps` holds for each (group, rank) the at-risk and broken silences by
+    day, over the whole log.
+    """
+    marked = _marked(log, activity)
+    keys = [(str(label), rank) for label in marked.labels for rank in range(ranks)]
+    own, passed = np.zeros((len(keys), marked.longest + 1)), np.zeros((len(keys), marked.longest + 1))
+    for row, key in enumerate(keys):
+        if key in steps:
+            days, at_risk, broken = steps[key]
+            left = np.where(at_risk > broken, at_risk * (at_risk - broken), np.inf)
+            adds = broken / left
+            passed[row, days] = adds
+            own[row, days] = adds + 1 / np.maximum(at_risk, 1)
+    passed = np.cumsum(passed, axis=1)
+    parts = over_customers(
+        lambda a, b: squared_influence(
+            marked.days, marked.marks, marked.every, log.offsets, marked.group, np.array(limits, np.int32), horizon,
+            ranks, marked.last, own, passed, a, b,
+        ),
+        log.offsets,
+    )  # fmt: skip
+    index = pd.MultiIndex.from_tuples(
+        [(*key, limit) for key in keys for limit in limits], names=["group", "rank", "limit"]
+    )
+    squares = sum(part[0] for part in parts)
+    customers = sum(part[1] for part in parts)
+    return pd.DataFrame({"squares": np.ravel(squares), "customers": np.ravel(customers)}, index=index)
+
+
+def list_silent(log: InteractionLog, *, activity: Activity, group: str, longer: int) -> pd.DataFrame:
+    """List the customers of a group who were ever silent for longer, with their longest silence."""
+    marked = _marked(log, activity)
+    chosen = (marked.days <= marked.last) & (True if marked.every else marked.marks)
+    codes, days = log.customer_codes[chosen], marked.days[chosen]
+    same = np.append(codes[1:] == codes[:-1], False)
+    gap = np.where(same, np.append(days[1:], 0), marked.last) - days
+    longest = np.zeros(log.n_customers, np.int64)
+    np.maximum.at(longest, codes, gap)
+    found = (longest > longer) & (marked.labels.to_numpy()[marked.group] == group)
+    return pd.DataFrame({"days": longest[found]}, index=log.customers[found])
+
+
+def _marked(log: InteractionLog, activity: Activity) -> Marked:
+    observed = observed_days(log)
+    step = activity.step
+    start = first_rows(log, step, np.full(log.n_customers, -NEVER, np.int32))
+    group, labels = group_labels(log, activity.by, start)
+    return Marked(
+        days=log.days,
+        marks=no_marks() if step is None else step.mask(log),
+        every=step is None,
+        group=group,
+        labels=labels,
+        start=start,
+        last=observed.last_full,
+        longest=max(0, observed.last_full - observed.begins),
+    )

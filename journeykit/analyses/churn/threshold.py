@@ -1,0 +1,413 @@
+"""The silence after which hardly anybody comes back: a threshold for inactivity, chosen from the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from journeykit.analyses.churn.rules import Inactivity, whole_days
+from journeykit.analyses.churn.shared import ChurnResult, records
+from journeykit.analyses.churn.silences import RANKS, Activity, count_silences, list_silent, spread
+from journeykit.analyses.churn.tally import left_out_reasons
+from journeykit.errors import ParameterError
+from journeykit.estimators.proportions import wilson_rate
+from journeykit.estimators.risk import risk_table
+from journeykit.estimators.survival import curve_at, kaplan_meier
+from journeykit.journey.groups import in_order, require_group
+from journeykit.journey.steps import as_step
+from journeykit.log.calendar import as_timestamp
+from journeykit.results.base import left_out_table, metric_table
+from journeykit.schema import check_confidence
+from journeykit.text import say
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from journeykit.log import InteractionLog
+
+ENOUGH = 100
+"""Silences that must be watched until limit + horizon for a share of them to count."""
+
+MOST_ROWS = 120
+"""Limits in the table, about: more could not be told apart in a picture."""
+
+_SIDES = ("", "_low", "_high")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ChurnThreshold(ChurnResult):
+    """After how long a silence hardly anybody comes back.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per group and limit, a selection of days up to the longest
+        that is watched well enough: `group` ("overall" without `by`),
+        `limit_days`; `silences` longer than the limit; `customers` who have
+        any; `at_risk`, those silences watched until the horizon after it or
+        broken no sooner; `comeback_rate`, the share broken within the horizon
+        after the limit, with interval (clustered by customer).
+    summary : DataFrame
+        One row a group: `limit_days`, the threshold (missing: no silence
+        meets the limit); `comeback_rate` there, with interval; `silences`,
+        `customers` likewise; `longest_days`, the longest limit that is
+        watched well enough (0: none).
+    by_rank : DataFrame
+        At the threshold (or the longest limit, where there is none), by the
+        active day that the silence follows: `group`, `active_day` ("1", "2",
+        "3", "4+"), `limit_days`, `silences`, `customers`, `comeback_rate`
+        with interval. Where these differ, one threshold does not fit all.
+    sensitivity : DataFrame
+        The threshold for half, the same and twice the horizon, and the same
+        for the accepted share: `group`, `horizon_days`, `max_comeback_rate`,
+        `limit_days`.
+    """
+
+    by_rank: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
+    activity: Activity = field(default_factory=Activity)
+
+    @property
+    def rule(self) -> Inactivity | None:
+        """The threshold as a rule for `tenures` and `survival_curve`; None if there is none.
+
+        Examples
+        --------
+        >>> log = jk.read_log(pd.DataFrame({
+        ...     "customer": [f"c{i}" for i in range(300) for _ in range(10)],
+        ...     "time": [pd.Timestamp("2024-01-01") + pd.Timedelta(days=3 * k + i % 7)
+        ...              for i in range(300) for k in range(10)],
+        ...     "touchpoint": "visit",
+        ... }), observed_until="2024-06-01")
+        >>> jk.churn_threshold(log, horizon="30d").rule  # nobody comes back after three days
+        Inactivity(after='3d')
+        """
+        days = self.summary["limit_days"].iloc[0]
+        return Inactivity(f"{int(days)}d") if len(self.summary) == 1 and np.isfinite(days) else None
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the share who come back by how long they were silent, and the threshold; return the axes."""
+        from journeykit.plots.churn_threshold import plot_threshold
+
+        return plot_threshold(self, ax=ax)
+
+    def figure(self) -> Figure:
+        """Draw the same, with the shares by the active day that the silence follows beside it."""
+        from journeykit.plots.churn_threshold import threshold_figure
+
+        return threshold_figure(self)
+
+    def customers(self, row: int, log: Any = None) -> pd.Index:
+        """Return the customers who were ever silent for longer than a row's limit.
+
+        Parameters
+        ----------
+        row : int
+            Position in `table`.
+        log : InteractionLog, optional
+            The log, if the result came from a file.
+        """
+        if not 0 <= row < len(self.table):
+            raise ParameterError(f"row == {row}, must be from 0 to {len(self.table) - 1}")
+        wanted = self.table.iloc[row]
+        source = self._log(log)
+        found = source.tally(
+            list_silent, activity=self.activity, group=wanted["group"], longer=int(wanted["limit_days"])
+        )
+        ids: pd.Index = found.index
+        return ids
+
+    def metrics(self) -> pd.DataFrame:
+        """Flat records of each group: the threshold, and the share who come back after it."""
+        found = []
+        for row in records(self.summary):
+            segment = str(row["group"]) if self.params["by"] else ""
+            common = {"n": row["silences"], "segment": segment}
+            found.append({"name": "limit_days", "value": row["limit_days"], "unit": "days"} | common)
+            rate = {"name": "comeback_rate", "value": row["comeback_rate"], "unit": "share"}
+            found.append(rate | {"low": row["comeback_rate_low"], "high": row["comeback_rate_high"]} | common)
+        return metric_table(found, self.definition)
+
+    def describe(self) -> str:
+        """Say which silence it is, or that none will do, and how many come back after it."""
+        asked = {"horizon_days": self.params["horizon_days"], "max_comeback_rate": self.params["max_comeback_rate"]}
+        sentences = []
+        for row in records(self.summary):
+            kind = (
+                "threshold"
+                if np.isfinite(row["limit_days"])
+                else "no_threshold"
+                if row["longest_days"]
+                else "too_short"
+            )
+            sentence = say(f"churn.{kind}", **row | asked | self._last(row["group"]))
+            grouped = bool(self.params["by"])
+            sentences.append(say("churn.named", group=row["group"], sentence=sentence) if grouped else sentence)
+        return " ".join(sentences)
+
+    def _last(self, group: str) -> dict[str, Any]:
+        """Say what the longest limit that is watched well enough has."""
+        rows = self.table[self.table["group"] == group]
+        names = [f"comeback_rate{side}" for side in _SIDES]
+        values = rows[names].iloc[-1] if len(rows) else pd.Series(np.nan, names)
+        return {name.replace("comeback", "last"): values[name] for name in names}
+
+    def _shown(self) -> pd.DataFrame:
+        return self.summary if self.params["by"] else self.summary.drop(columns="group")
+
+
+def churn_threshold(
+    log: InteractionLog,
+    *,
+    horizon: Any = "90d",
+    max_comeback: float = 0.05,
+    activity: Any = None,
+    by: str | None = None,
+    confidence: float = 0.95,
+) -> ChurnThreshold:
+    """Choose the silence after which a customer may be called gone.
+
+    It is the shortest for which hardly anybody comes back within the horizon
+    after it, and after no longer silence either. Silences that still last are
+    censored, not taken for ends nor left out: quantiles of completed silences
+    would grow with the log.
+
+    Parameters
+    ----------
+    log : InteractionLog
+        The interactions.
+    horizon : str or timedelta
+        How long after the silence coming back is looked for, in whole days.
+    max_comeback : float
+        The share of the silent who may come back within the horizon.
+    activity : str, collection of str or Step, optional
+        What counts as activity; every event if not given.
+    by : str, optional
+        Column that groups customers, as known at their first activity.
+    confidence : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    ChurnThreshold
+        The threshold as `rule`, for `jk.tenures(log, churn=found.rule)`; None
+        if no silence within the log meets the limit, and then it says so.
+
+    Notes
+    -----
+    With S the Kaplan–Meier curve of the days between active days, the last
+    silence of each customer censored on the last full day, the share who come
+    back within H of a silence of d is R(d, H) = 1 − S(d + H)/S(d). The
+    threshold is the smallest d with 100 silences at risk at d + H or more,
+    and R(d′, H) ≤ `max_comeback` for every such d′ ≥ d.
+
+    Silences of one customer are alike, so the variance of log S(d + H)/S(d)
+    is the sum of each customer's squared influence on it (the infinitesimal
+    jackknife: with one silence a customer it is Greenwood's), and the
+    interval is Wilson's with the number of silences that has this variance.
+
+    Examples
+    --------
+    >>> log = jk.load_sample("guitar_shop")
+    >>> found = jk.churn_threshold(log, horizon="90d", max_comeback=0.1)
+    >>> curve = jk.survival_curve(log, churn=found.rule or jk.Inactivity("90d"))
+    """
+    check_confidence(confidence)
+    ahead = whole_days(horizon, name="horizon")
+    if not 0 < max_comeback < 1:
+        raise ParameterError(f"max_comeback == {max_comeback!r}, must be above 0 and below 1")
+    require_group(log, by)
+    asked = Activity(None if activity is None else as_step(activity, log), by)
+    counted = log.tally(count_silences, activity=asked).reset_index()
+    out = counted[counted["what"] == "left_out"]
+    silences = counted[counted["what"] == "silence"]
+    left_out = left_out_table(left_out_reasons(out["days"].to_numpy(), out["silences"].to_numpy()))
+    if silences.empty:
+        raise ParameterError(f"there is no silence in the log:\n{left_out.to_string(index=False)}")
+    order = in_order(silences["group"].unique(), log.stages)
+    groups = {name: Silences.of(silences[silences["group"] == name]) for name in order}
+    chosen = {name: each.threshold(ahead, max_comeback) for name, each in groups.items()}
+    table = _table(log, asked, groups, chosen, ahead, confidence)
+    by_rank = _by_rank(log, asked, silences, groups, chosen, ahead, confidence)
+    params = {
+        "horizon_days": ahead,
+        "max_comeback_rate": max_comeback,
+        "activity": None if asked.step is None else asked.step.name,
+        "by": by,
+        "confidence": confidence,
+        "observed_until": as_timestamp(log.observed_until, log.timezone),
+        "definition": f"churn_threshold_{ahead}d/1",
+    }
+    return ChurnThreshold(
+        table, _summary(table, groups, chosen, ahead), pd.DataFrame(), left_out, params, log,
+        by_rank, _sensitivity(groups, ahead, max_comeback), asked,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Silences:
+    """The silences of one group: the risk table of their days, and its Kaplan–Meier curve."""
+
+    risk: pd.DataFrame
+    curve: pd.DataFrame
+
+    @classmethod
+    def of(cls, counted: pd.DataFrame) -> Silences:
+        """Make the curve from counts by days and whether they were broken."""
+        table = risk_table(counted["days"], counted["broken"], weight=counted["silences"])
+        return cls(table, kaplan_meier(table))
+
+    def at_risk(self, days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Count the silences that last until a day, or are broken on it."""
+        known = np.append(self.risk["at_risk"].to_numpy(), 0)
+        return np.asarray(known[np.searchsorted(self.risk["time"].to_numpy(), days)], dtype=np.int64)
+
+    def limits(self, horizon: int) -> npt.NDArray[np.int64]:
+        """List every limit after which enough silences are watched for the whole horizon."""
+        days = np.arange(1, int(self.risk["time"].max()) + 1)
+        return days[self.at_risk(days + horizon) >= ENOUGH]
+
+    def comebacks(self, limits: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.float64]:
+        """Estimate R(d, H) at each limit."""
+        if not len(limits):
+            return np.zeros(0)
+        s = curve_at(self.curve, np.concatenate([limits, limits + horizon]))["survival"].to_numpy()
+        return np.asarray(1 - s[len(limits) :] / s[: len(limits)] + 0.0, dtype=float)
+
+    def threshold(self, horizon: int, max_comeback: float) -> float:
+        """Find the smallest limit from which on no share is above the accepted one; NaN if there is none."""
+        limits = self.limits(horizon)
+        too_many = self.comebacks(limits, horizon) > max_comeback + 1e-12
+        if not len(limits) or too_many[-1]:
+            return np.nan
+        return float(limits[np.flatnonzero(too_many)[-1] + 1] if too_many.any() else limits[0])
+
+
+def _table(
+    log: Any, asked: Activity, groups: dict[str, Silences], chosen: dict[str, float], horizon: int, confidence: float
+) -> pd.DataFrame:
+    shown = {name: _selection(each.limits(horizon), chosen[name]) for name, each in groups.items()}
+    every = sorted({int(limit) for limits in shown.values() for limit in limits})
+    spreads = _spreads(log, asked, every, horizon, 1, {(name, 0): each for name, each in groups.items()})
+    parts = []
+    for name, each in groups.items():
+        rows = _rates(each, shown[name], horizon, spreads.loc[[(name, 0, limit) for limit in shown[name]]], confidence)
+        rows.insert(0, "group", name)
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _selection(limits: npt.NDArray[np.int64], chosen: float) -> npt.NDArray[np.int64]:
+    """Choose evenly among the limits, the first, the last and the chosen among them."""
+    step = max(1, int(np.ceil(len(limits) / MOST_ROWS)))
+    shown = {*limits[::step].tolist(), *limits[-1:].tolist(), *([int(chosen)] if np.isfinite(chosen) else [])}
+    return np.array(sorted(shown), dtype=np.int64)
+
+
+def _spreads(
+    log: Any, asked: Activity, limits: list[int], horizon: int, ranks: int, silences: dict[Any, Silences]
+) -> pd.DataFrame:
+    """Pass over the log once more, with the whole log's curves known."""
+    steps = {
+        key: tuple(each.risk[name].to_numpy() for name in ("time", "at_risk", "events"))
+        for key, each in silences.items()
+    }
+    return log.tally(spread, activity=asked, limits=limits, horizon=horizon, ranks=ranks, steps=steps)  # type: ignore[no-any-return]
+
+
+def _rates(
+    silences: Silences, limits: npt.NDArray[np.int64], horizon: int, spreads: pd.DataFrame, confidence: float
+) -> pd.DataFrame:
+    """Estimate the shares who come back at limits, with intervals clustered by customer."""
+    rate = silences.comebacks(limits, horizon)
+    watched = silences.at_risk(limits + horizon)
+    variance = (1 - rate) ** 2 * spreads["squares"].to_numpy()
+    inside = (rate > 0) & (rate < 1) & (variance > 0)
+    n = np.where(inside, rate * (1 - rate) / np.where(inside, variance, 1), watched)
+    low, high = wilson_rate(rate, n, confidence) if len(rate) else (rate, rate)
+    return pd.DataFrame(
+        {
+            "limit_days": limits,
+            "silences": silences.at_risk(limits + 1),
+            "customers": spreads["customers"].to_numpy(),
+            "at_risk": watched,
+            "comeback_rate": rate,
+            "comeback_rate_low": low,
+            "comeback_rate_high": high,
+        }
+    )
+
+
+def _summary(table: pd.DataFrame, groups: dict[str, Silences], chosen: dict[str, float], horizon: int) -> pd.DataFrame:
+    parts = []
+    for name, each in groups.items():
+        limits = each.limits(horizon)
+        found = table[(table["group"] == name) & (table["limit_days"] == chosen[name])]
+        row = found.drop(columns="at_risk").to_dict("records") or [{"group": name}]
+        parts.append(row[0] | {"limit_days": chosen[name], "longest_days": int(limits[-1]) if len(limits) else 0})
+    columns = [
+        "group",
+        "limit_days",
+        *(f"comeback_rate{side}" for side in _SIDES),
+        "silences",
+        "customers",
+        "longest_days",
+    ]
+    summary = pd.DataFrame(parts).reindex(columns=columns)
+    return summary.fillna({"silences": 0, "customers": 0}).astype({"silences": np.int64, "customers": np.int64})
+
+
+def _by_rank(
+    log: Any,
+    asked: Activity,
+    counted: pd.DataFrame,
+    groups: dict[str, Silences],
+    chosen: dict[str, float],
+    horizon: int,
+    confidence: float,
+) -> pd.DataFrame:
+    """Tell the silences apart by the active day that they follow, at the group's threshold."""
+    at = {}
+    for name, each in groups.items():
+        limits = each.limits(horizon)
+        if len(limits):
+            at[name] = int(chosen[name]) if np.isfinite(chosen[name]) else int(limits[-1])
+    of_ranks = {name: counted[counted["group"] == name] for name in at}
+    parts = {
+        (name, rank): Silences.of(rows[rows["rank"] == rank])
+        for name, rows in of_ranks.items()
+        for rank in sorted(rows["rank"].unique().tolist())
+    }
+    if not parts:
+        return pd.DataFrame()
+    spreads = _spreads(log, asked, sorted(set(at.values())), horizon, RANKS, parts)
+    found = []
+    for name, rank in parts:
+        limit = np.array([at[name]])
+        # A rank that is not watched until limit + horizon has no share.
+        if parts[name, rank].at_risk(limit + horizon)[0]:
+            rows = _rates(parts[name, rank], limit, horizon, spreads.loc[[(name, rank, at[name])]], confidence)
+            rows.insert(0, "active_day", f"{rank + 1}+" if rank == RANKS - 1 else str(rank + 1))
+            rows.insert(0, "group", name)
+            found.append(rows)
+    return pd.concat(found, ignore_index=True)
+
+
+def _sensitivity(groups: dict[str, Silences], horizon: int, max_comeback: float) -> pd.DataFrame:
+    rows = [
+        {
+            "group": name,
+            "horizon_days": ahead,
+            "max_comeback_rate": share,
+            "limit_days": each.threshold(ahead, share),
+        }
+        for name, each in groups.items()
+        for ahead in sorted({max(1, horizon // 2), horizon, horizon * 2})
+        for share in sorted({max_comeback / 2, max_comeback, min(max_comeback * 2, 0.99)})
+    ]
+    return pd.DataFrame(rows)
