@@ -24,7 +24,8 @@ def page(name: str) -> str:
         for method_name, method in public_methods(thing):
             parts += [f"## {name}.{method_name}"]
             if callable_of(method):
-                parts += [f"```python\n{signature(method_name, callable_of(method))}\n```"]
+                bound = not isinstance(method, staticmethod)
+                parts += [f"```python\n{signature(method_name, callable_of(method), bound=bound)}\n```"]
             parts += body(inspect.getdoc(method) or "", level=3)
     return "\n\n".join(parts) + "\n"
 
@@ -35,14 +36,14 @@ def index(names: list[str]) -> str:
     return "# The public names\n\n`import journeykit as jk`, then:\n\n" + "\n".join(rows) + "\n"
 
 
-def signature(name: str, thing: object) -> str:
-    """The call as a reader would write it: one line if it fits, else one argument a line."""
+def signature(name: str, thing: object, *, bound: bool = False) -> str:
+    """The call as a reader would write it: one line if it fits, else one argument a line; a method's first is bound."""
     try:
         parameters = list(inspect.signature(thing).parameters.values())  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return name
     shown: list[str] = []
-    for parameter in parameters:
+    for parameter in parameters[1:] if bound else parameters:
         if parameter.name in {"self", "cls"}:
             continue
         after_star = parameter.kind is inspect.Parameter.KEYWORD_ONLY

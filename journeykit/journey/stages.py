@@ -273,7 +273,7 @@ class StageModel:
         if column == "sub_stage":
             order = list(dict.fromkeys(part for stage in self.stage_list for part in stage.sub_stages))
             names = [*(rule.sub_stage or None for rule in self.rules), None]
-            values = np.array(names, dtype=object)[self.rule_codes(log)]
+            values = np.array(names, dtype=object)[self._rules_as_staged(log)]
         elif column == "phase":
             order = list(dict.fromkeys(stage.phase for stage in self.stage_list if stage.phase))
             names = [*(stage.phase or None for stage in self.stage_list), None]
@@ -295,6 +295,23 @@ class StageModel:
             rule = self.rules[i]
             anchor = _named(log.touchpoints, rule.after)[log.touchpoint_codes]
             decided[_fits(rule, log) & _after_first(anchor, log)] = i
+        return decided
+
+    def _rules_as_staged(self, log: InteractionLog) -> NDArray[np.int16]:
+        """Find the rules behind the stages that the events have, also where the past that decided them is cut off."""
+        decided = self.rule_codes(log)
+        if log.stage_codes is None:
+            return decided
+        stage_of = np.array([*(self.stages.index(rule.stage) for rule in self.rules), -1], dtype=np.int16)
+        other = stage_of[decided] != log.stage_codes
+        if not other.any():
+            return decided
+        decided[other] = -1
+        by_priority = sorted(
+            range(len(self.rules)), key=lambda i: not self.rules[i].after
+        )  # what came before is missing
+        for i in reversed(by_priority):
+            decided[other & (log.stage_codes == stage_of[i]) & _fits(self.rules[i], log)] = i
         return decided
 
     def __repr__(self) -> str:

@@ -190,3 +190,14 @@ def test_a_reminder_of_a_cart_is_no_purchase():
         "purchase",
         "purchase",
     ]
+
+
+def test_a_narrowed_log_keeps_the_sub_stages_that_its_past_decided():
+    rows = [("a", "visit", 0), ("a", "order", 1), ("a", "visit", 2), ("a", "delivery", 3), ("a", "chatbot", 4)]
+    log = staged(rows, StageModel.digital(), observed_until=9)
+    later = log.between("2024-01-03")
+    assert log.column("sub_stage").tolist() == ["arrival", "sale", "coming_back", "fulfilment", "support"]
+    assert later.column("sub_stage").tolist() == ["coming_back", "fulfilment", "support"]
+    renamed = log.with_touchpoints({"*": "anything"})
+    assert renamed.column("stage").tolist() == log.column("stage").tolist()
+    assert renamed.column("sub_stage").isna().all()  # nothing is known of such a touchpoint
