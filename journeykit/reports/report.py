@@ -182,13 +182,16 @@ class Report:
                 return
             _show_words("text", [result.describe()])
             name = word(caption or f"{result.topic}.title")
-            if picture:
+            records = metric_records(result.metrics())
+            found = any(record["value"] for record in records)  # else axes without anything, and a table of zeros
+            if picture and found:
                 self.figure(result.figure(), alt=result.alt_text(), caption=name)
-            self.table(result._shown(), caption=name)
+            if found:
+                self.table(result._shown(), caption=name)
             notes = result._left_out_sentences()
             if notes:
                 _show_words("note", notes)
-            show_block({"kind": "metrics", "records": metric_records(result.metrics())})
+            show_block({"kind": "metrics", "records": records})
 
     def figure(self, figure: Figure, *, alt: str, caption: str) -> None:
         """Show a figure, with what it shows in words and a caption: both are needed."""

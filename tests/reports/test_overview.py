@@ -79,6 +79,7 @@ def test_a_log_that_allows_hardly_anything_still_ends_well_and_says_so(tmp_path)
     assert 'dir="rtl"' in page
     assert "<script" not in page
     assert "ann" not in re.findall(r"\w+", page)
+    assert page.count("<img") == 1  # who is still there; nobody came to a stage, and no month has finished
 
 
 def test_without_results_the_headline_says_how_much_there_is():
