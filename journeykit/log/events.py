@@ -34,6 +34,10 @@ class Rekeyed:
     owners: pd.Index
     codes: NDArray[np.int32]
 
+    def __post_init__(self) -> None:
+        """Make the array read-only: a log never changes."""
+        self.codes.flags.writeable = False
+
     def take(self, stay: NDArray[np.bool_]) -> Rekeyed:
         """Keep some units, and the customers who have any of them."""
         codes = self.codes[stay]
@@ -61,6 +65,11 @@ class Segment:
     labels: pd.Index
     codes: NDArray[np.int32]
     known_at: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only: a log never changes."""
+        self.codes.flags.writeable = False
+        self.known_at.flags.writeable = False
 
     def take(self, customers: NDArray[Any]) -> Segment:
         """Choose customers, by mask or by position."""
