@@ -131,11 +131,11 @@ def test_numbers_and_texts_are_the_same_id():
 
 def test_a_table_of_customers_with_faults_is_refused():
     twice = pd.DataFrame({"customer": ["ann", "ann"], "plan": ["a", "b"]})
-    with pytest.raises(LogError, match="one row a customer is needed.*'ann'"):
+    with pytest.raises(LogError, match=r"one row a customer is needed.*'ann'"):
         LOG.with_customers(twice)
     with pytest.raises(LogError, match="1 rows have no 'customer', for example row 0"):
         LOG.with_customers(twice.assign(customer=[None, "ann"]))
-    with pytest.raises(LogError, match="no column 'plam'.*did you mean 'plan'"):
+    with pytest.raises(LogError, match=r"no column 'plam'.*did you mean 'plan'"):
         LOG.with_customers(twice, columns=["plam"])
     with pytest.raises(ParameterError, match="has a column 'touchpoint' already"):
         LOG.with_customers(pd.DataFrame({"customer": ["ann"], "touchpoint": ["x"]}))
