@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from journeykit.log.pieces import Piece, as_series, is_arrow
+from journeykit.log.pieces import Piece, as_series, is_arrow, join
 from journeykit.schema import check_one_of
 
 _POINT = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
@@ -120,10 +120,12 @@ class AmountReader:
 
     def finish(self) -> ReadAmounts:
         """Return the whole column."""
-        numbers = np.concatenate([piece.numbers for piece in self._pieces])
-        bad = np.concatenate([piece.bad for piece in self._pieces])
         commas = sum(piece.commas for piece in self._pieces)
+        numbers, bad = [piece.numbers for piece in self._pieces], [piece.bad for piece in self._pieces]
         self._pieces.clear()
+        return self._with_waiting(join(numbers), join(bad), commas)
+
+    def _with_waiting(self, numbers: NDArray[np.float64], bad: NDArray[np.bool_], commas: int) -> ReadAmounts:
         if not self._waiting or self._points:
             return ReadAmounts(numbers, bad, commas)
         waiting = pd.concat(self._waiting)

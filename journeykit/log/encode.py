@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from journeykit.log.pieces import Piece, is_arrow
+from journeykit.log.pieces import Piece, is_arrow, join
 
 Codes = tuple[NDArray[np.int32], pd.Index]
 
@@ -75,7 +75,7 @@ class NameCoder:
         # Arrow drops pieces without a name; their codes are -1 throughout.
         named = [(codes, names) for codes, names in zip(self._codes, self._names, strict=True) if len(names)]
         if not named:
-            return _join(self._codes), pd.Index([], dtype=object)
+            return join(self._codes), pd.Index([], dtype=object)
         coded = pa.chunked_array([names for _, names in named], pa.string()).dictionary_encode().unify_dictionaries()
         distinct = coded.chunk(0).dictionary
         # Sorted by their UTF-8 bytes, which is the order of Python's texts.
@@ -87,7 +87,8 @@ class NameCoder:
         for (codes, _), chunk in zip(named, coded.chunks, strict=True):
             lookup = np.append(rank[chunk.indices.to_numpy()], np.int32(-1))  # the last is for code -1
             codes[:] = lookup[codes]
-        return _join(self._codes), names
+        named.clear()
+        return join(self._codes), names
 
     def _blank(self, names: Any) -> NDArray[np.bool_]:
         import pyarrow.compute as pc
@@ -96,10 +97,6 @@ class NameCoder:
             return np.zeros(len(names), bool)
         blank = pc.equal(pc.utf8_trim_whitespace(names), "").to_numpy(zero_copy_only=False)
         return np.asarray(blank, dtype=bool)
-
-
-def _join(pieces: list[NDArray[Any]]) -> NDArray[Any]:
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _distinct(column: Piece) -> tuple[NDArray[np.int32], Any]:
@@ -170,7 +167,8 @@ class CustomerCoder:
 
     def __init__(self, untyped: bool = False) -> None:
         self._untyped = untyped
-        self._numbers: list[tuple[NDArray[np.int64], NDArray[np.bool_] | None]] = []
+        self._numbers: list[NDArray[np.int64]] = []
+        self._present: list[NDArray[np.bool_]] = []
         self._names: NameCoder | None = None
 
     def add(self, column: Piece) -> NDArray[np.bool_]:
@@ -179,8 +177,8 @@ class CustomerCoder:
             whole = _whole_numbers(column, self._untyped)
             if whole is not None:
                 numbers, present = whole
-                every = bool(present.all())
-                self._numbers.append((numbers, None if every else present))
+                self._numbers.append(numbers)
+                self._present.append(present)
                 return ~present
             self._to_names()
         assert self._names is not None
@@ -190,20 +188,17 @@ class CustomerCoder:
         """Return the codes of the whole column, and its customers in order."""
         if self._names is not None:
             return self._names.finish()
-        numbers = _join([numbers for numbers, _ in self._numbers])
-        if all(present is None for _, present in self._numbers):
-            return _encode_numbers(numbers, None)
-        known = [np.ones(len(each), bool) if present is None else present for each, present in self._numbers]
-        self._numbers.clear()
-        return _encode_numbers(numbers, _join(known))
+        present = None if all(each.all() for each in self._present) else join(self._present)
+        return _encode_numbers(join(self._numbers), present)
 
     def _to_names(self) -> None:
         """Go on as names: numbers seen so far become texts."""
         self._names = NameCoder()
-        for numbers, present in self._numbers:
+        for numbers, present in zip(self._numbers, self._present, strict=True):
             column = pd.Series(numbers)
-            self._names.add(column if present is None else column.astype("Int64").where(pd.Series(present)))
+            self._names.add(column if present.all() else column.astype("Int64").where(pd.Series(present)))
         self._numbers.clear()
+        self._present.clear()
 
 
 def _whole_numbers(column: Piece, untyped: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
@@ -238,18 +233,32 @@ def _whole_texts(column: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | N
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    empty = pc.equal(column, "")
-    if pc.any(empty).as_py():
-        column = pc.if_else(empty, pa.scalar(None, column.type), column)
     try:
         numbers = column.cast(pa.int64())
     except pa.ArrowInvalid:
-        return None
+        empty = pc.equal(column, "")
+        if not pc.any(empty).as_py():
+            return None
+        return _whole_texts(pc.if_else(empty, pa.scalar(None, column.type), column))
     # Written as a number is written: no leading zero, no 0x1F.
-    if pc.any(pc.not_equal(column, numbers.cast(column.type))).as_py():
+    if not _begin_above_zero(column) and pc.any(pc.not_equal(column, numbers.cast(column.type))).as_py():
         return None
     present = column.is_valid().to_numpy(zero_copy_only=False)
     return numbers.fill_null(0).to_numpy(zero_copy_only=False), present
+
+
+def _begin_above_zero(column: Any) -> bool:
+    """Whether all texts of an array begin with a digit from 1 to 9: the usual case, and quickly seen."""
+    import pyarrow as pa
+
+    if column.null_count or not pa.types.is_string(column.type) or not len(column):
+        return False
+    _, offsets, data = column.buffers()
+    begins = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column)]
+    if begins[0] == np.frombuffer(offsets, np.int32)[column.offset + len(column)]:
+        return False
+    letters = np.frombuffer(data, np.uint8)[begins]
+    return bool(((letters >= ord("1")) & (letters <= ord("9"))).all())
 
 
 def _encode_numbers(numbers: NDArray[np.int64], present: NDArray[np.bool_] | None) -> Codes:

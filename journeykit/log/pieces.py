@@ -49,6 +49,19 @@ def as_series(column: Piece) -> pd.Series:
     return series
 
 
+def join(pieces: list[NDArray[Any]]) -> NDArray[Any]:
+    """Put pieces of an array together, letting go of each as it is copied."""
+    if len(pieces) == 1:
+        return pieces.pop()
+    whole = np.empty(sum(map(len, pieces)), dtype=np.result_type(*{piece.dtype for piece in pieces}))
+    end = len(whole)
+    while pieces:
+        piece = pieces.pop()
+        whole[end - len(piece) : end] = piece
+        end -= len(piece)
+    return whole
+
+
 def rows_of(batch: Batch, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Choose rows of a batch, whole, as a DataFrame."""
     frame: pd.DataFrame

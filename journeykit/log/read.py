@@ -167,10 +167,12 @@ def read_log(
                 raise LogError(_no_usable(len(raw.lost), [each.text for each in raw.lost]))
             return intake.finish()
 
-    try:
-        taken = take_in(reading)
-    except LinesLostError:
-        taken = take_in(replace(reading, careful=True))
+    while True:
+        try:
+            taken = take_in(reading)
+            break
+        except LinesLostError:
+            reading = replace(reading, care=reading.care + 1)
     log = _build(taken, asked, duplicates, on_bad, rules)
     return log if stages is None else log.with_stages(stages)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from journeykit.log.formats import rewrite_dates
-from journeykit.log.pieces import Piece, as_series, is_arrow
+from journeykit.log.pieces import Piece, as_series, is_arrow, join
 from journeykit.schema import DAY, SECOND
 
 # Epoch numbers are told apart by size: from 1973 to 5138, seconds, milliseconds, microseconds and nanoseconds since
@@ -83,7 +83,10 @@ class TimeReader:
     def __init__(self, timezone: str, time_format: str | None = None) -> None:
         self.timezone = timezone
         self.time_format = time_format
-        self._pieces: list[ReadTimes] = []
+        self._micros: list[NDArray[np.int64]] = []
+        self._missing: list[NDArray[np.bool_]] = []
+        self._bad: list[NDArray[np.bool_]] = []
+        self._notes: list[dict[str, int]] = []
         self._waiting: list[pd.Series] = []  # texts that were not understood, by their row in the whole column
         self._rows = 0
 
@@ -98,17 +101,16 @@ class TimeReader:
                 texts = as_series(column).iloc[rows]
                 if not pd.api.types.is_numeric_dtype(texts.dtype):
                     self._waiting.append(pd.Series(_texts(texts).to_numpy(), index=rows + self._rows))
-        self._pieces.append(read)
+        self._micros.append(read.microseconds)
+        self._missing.append(read.missing)
+        self._bad.append(read.bad)
+        self._notes.append(read.notes)
         self._rows += len(read.missing)
         return read
 
     def finish(self) -> ReadTimes:
         """Return the whole column."""
-        micros = np.concatenate([piece.microseconds for piece in self._pieces])
-        missing = np.concatenate([piece.missing for piece in self._pieces])
-        bad = np.concatenate([piece.bad for piece in self._pieces])
-        notes = _sum(piece.notes for piece in self._pieces)
-        self._pieces.clear()
+        micros, missing, bad, notes = join(self._micros), join(self._missing), join(self._bad), _sum(self._notes)
         if not self._waiting:
             return ReadTimes(micros, missing, bad, notes)
         waiting = pd.concat(self._waiting)
@@ -182,15 +184,15 @@ def _cast_texts(column: Any) -> Any | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    empty = pc.equal(column, "")
-    if pc.any(empty).as_py():
-        column = pc.if_else(empty, pa.scalar(None, column.type), column)
     for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         try:
             return column.cast(kind)
         except pa.ArrowInvalid:
             continue
-    return None
+    empty = pc.equal(column, "")
+    if not pc.any(empty).as_py():
+        return None
+    return _cast_texts(pc.if_else(empty, pa.scalar(None, column.type), column))
 
 
 def _from_datetimes(stamps: pd.DatetimeIndex, missing: NDArray[np.bool_], timezone: str) -> ReadTimes:
@@ -373,7 +375,7 @@ def resolution_us(times: NDArray[np.int64], timezone: str) -> int:
     A day only if every time is a local midnight.
     """
     for step in (60 * SECOND, SECOND, 1_000):
-        if not (times % step).any():
+        if not ((times[:10_000] % step).any() or (times % step).any()):
             break
     else:
         return 1

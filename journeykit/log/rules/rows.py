@@ -26,5 +26,7 @@ def out_of_range_time(
     )
     if first >= last:
         raise ParameterError(f"earliest of out_of_range_time == {earliest!r}, must be before latest == {latest!r}")
+    if times.size and first <= times.min() and times.max() < last:
+        return np.zeros(len(times), dtype=bool)
     marked: NDArray[np.bool_] = (times < first) | (times >= last)
     return marked

@@ -14,9 +14,11 @@ from journeykit.log.pieces import Batch
 from journeykit.log.quality import Finding
 from journeykit.log.sources.careful import read_carefully
 from journeykit.log.sources.engine import engine, file_literal, literal, stream
+from journeykit.log.sources.plain import NotUtf8Error, read_plainly
 from journeykit.log.sources.raw import LinesLostError, Lost, Raw, Reading, ahead
-from journeykit.log.sources.text import Survey, blank_lines, decoded_lines, plain_file, survey
+from journeykit.log.sources.text import Survey, blank_lines, decoded_lines, plain_file, refuse_bytes, survey
 
+_GLANCE = 1 << 20
 DELIMITERS = (",", ";", "\t", "|")
 
 _REASONS = {"INVALID ENCODING": "undecodable_line"}
@@ -72,7 +74,10 @@ class CsvFile:
     def __init__(self, path: str, reading: Reading) -> None:
         self.path = path
         self.reading = reading
-        self.survey = survey(path)
+        self.survey = survey(path, _GLANCE)
+        self.care = max(reading.care, int(self.survey.quotes or reading.quote is not None))
+        if self.care:
+            self.survey = survey(path)
         with self._plain() as (plain, seen, encoding):
             self.dialect = _sniff(plain, reading, path) if seen.lines else Dialect(",", '"', '"')
             self.columns = _header(plain, self.dialect, path)
@@ -87,12 +92,7 @@ class CsvFile:
             return
         parsed, lost_before = 0, len(raw.lost)
         with self._plain() as (plain, seen, _):
-            parse = (
-                _carefully(self, plain, raw, rows_before)
-                if self.reading.careful
-                else _fast(self, plain, seen, raw, rows_before)
-            )
-            for batch in parse:
+            for batch in _PARSERS[self.care](self, plain, seen, raw, rows_before):
                 parsed += batch.num_rows
                 yield batch
         how = f"{self.dialect}, encoding {self.encoding}, line end {self.survey.line_end}"
@@ -153,10 +153,27 @@ def _header(plain: str, dialect: Dialect, path: str) -> list[str]:
     return header
 
 
-# -- fast ----------------------------------------------------------------------------------------
+# -- without quotes ------------------------------------------------------------------------------
 
 
-def _fast(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before: int) -> Iterator[Any]:
+def _plainly(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before: int) -> Iterator[Any]:
+    """Parse in pieces with Arrow, which is as fast as this machine has processors."""
+    dialect = file.dialect
+    try:
+        for rows in read_plainly(plain, dialect.delimiter, file.columns, dialect.skip + 1):
+            raw.lost += [Lost(rows_before + each.row, each.reason, each.text) for each in rows.lost]
+            rows_before += rows.n_rows
+            yield from rows.batches
+    except NotUtf8Error as error:
+        if file.reading.encoding is None:
+            raise refuse_bytes(plain) from error
+        raise LinesLostError("not UTF-8") from error
+
+
+# -- with quotes ---------------------------------------------------------------------------------
+
+
+def _with_quotes(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before: int) -> Iterator[Any]:
     """Parse with DuckDB; raise LinesLostError unless every line of the file is accounted for."""
     import duckdb
 
@@ -206,10 +223,10 @@ def _line_ends(batch: Any) -> int:
     return total
 
 
-# -- carefully -----------------------------------------------------------------------------------
+# -- line by line --------------------------------------------------------------------------------
 
 
-def _carefully(file: CsvFile, plain: str, raw: Raw, rows_before: int) -> Iterator[Any]:
+def _carefully(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before: int) -> Iterator[Any]:
     """Parse line by line: a broken record takes its physical lines with it, and nothing else."""
     import pyarrow as pa
 
@@ -221,3 +238,6 @@ def _carefully(file: CsvFile, plain: str, raw: Raw, rows_before: int) -> Iterato
         yield pa.record_batch(columns, names=file.columns)
     if several:
         raw.findings.append(Finding("cells_of_several_lines", several, "kept", f"{several} more lines inside quotes"))
+
+
+_PARSERS = (_plainly, _with_quotes, _carefully)

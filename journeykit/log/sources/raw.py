@@ -85,8 +85,10 @@ class Reading:
         Of a workbook.
     connection : object, optional
         Where a query or a table's name is answered.
-    careful : bool
-        Read text files line by line: slower, and exact where a file is broken.
+    care : {0, 1, 2}
+        How carefully CSV files are read: 0 if they hold no quotes, 1 with all
+        that a CSV may have, 2 line by line, exact where a file is broken. A
+        reader that can't account for every line says so, and the next is tried.
     """
 
     encoding: str | None = None
@@ -94,11 +96,11 @@ class Reading:
     quote: str | None = None
     sheet: str | int | None = None
     connection: Any = None
-    careful: bool = False
+    care: int = 0
 
 
 class LinesLostError(Exception):
-    """The fast reader did not account for every line of a file; it has to be read carefully."""
+    """Some lines of a file are not accounted for: it has to be read more carefully."""
 
 
 def of_frame(frame: pd.DataFrame) -> Raw:
