@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from journeykit.log import InteractionLog
 
 
+_RANGE = ("group", "survival", "survival_low", "survival_high")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SurvivalCurve(ChurnResult):
     """How many customers are still there after how long.
@@ -259,9 +262,7 @@ class SurvivalCurve(ChurnResult):
         """Say when half are gone, how many are there at the horizon, and how many of the gone came back."""
         rows = records(self.summary)
         grouped = len(rows) > 1 or bool(self.params["by"])
-        sentences = [_headline(row, grouped) for row in rows[:6]]
-        if len(rows) > 6:
-            sentences.append(say("churn.more_groups", groups=len(rows) - 6))
+        sentences = [_headline(row, grouped) for row in rows] if len(rows) <= 3 else [_range(rows)]
         if len(self.overall_test):
             sentences.append(say("churn.groups_test", **records(self.overall_test)[0]))
         sentences += rule_sentences(self.params, int(self.summary["seen_at_start"].sum()))
@@ -361,6 +362,14 @@ def _headline(row: dict[Any, Any], grouped: bool) -> str:
     there = "there" if np.isfinite(row["survival"]) else "not_followed"
     said = {"half_gone": say(f"churn.{median}", **row), "still_there": say(f"churn.{there}", **row)}
     return say(f"churn.{'of_group' if grouped else 'of_all'}", group=row["group"], **said)
+
+
+def _range(rows: list[dict[str, Any]]) -> str:
+    """Say which of many groups keeps the most and which the fewest."""
+    known = [row for row in rows if np.isfinite(row["survival"])] or rows
+    most, fewest = (pick(known, key=lambda row: row["survival"]) for pick in (max, min))
+    values = {f"{end}_{name}": row[name] for end, row in (("most", most), ("fewest", fewest)) for name in _RANGE}
+    return say("churn.group_range", groups=len(rows), horizon_days=most["horizon_days"], **values)
 
 
 def _age(value: Any) -> Any:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from journeykit.analyses.churn.spans import REASONS, Days, first_rows, group_labels, observed_days
+from journeykit.estimators.risk import risk_table
+from journeykit.estimators.survival import curve_at, kaplan_meier
 from journeykit.journey.steps import Step
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers
@@ -18,6 +20,9 @@ from journeykit.loops.tenures import NEVER, no_marks
 
 RANKS = 4
 """Silences after the first, second and third active day are told apart, later ones are together."""
+
+ENOUGH = 100
+"""Silences that must be watched until limit + horizon for a share of them to count."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,45 @@ class Marked:
     start: npt.NDArray[np.int64]
     last: int
     longest: int
+
+
+@dataclass(frozen=True)
+class Silences:
+    """The silences of one group: the risk table of their days, and its Kaplan–Meier curve."""
+
+    risk: pd.DataFrame
+    curve: pd.DataFrame
+
+    @classmethod
+    def of(cls, counted: pd.DataFrame) -> Silences:
+        """Make the curve from counts by days and whether they were broken."""
+        table = risk_table(counted["days"], counted["broken"], weight=counted["silences"])
+        return cls(table, kaplan_meier(table))
+
+    def at_risk(self, days: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Count the silences that last until a day, or are broken on it."""
+        known = np.append(self.risk["at_risk"].to_numpy(), 0)
+        return np.asarray(known[np.searchsorted(self.risk["time"].to_numpy(), days)], dtype=np.int64)
+
+    def limits(self, horizon: int) -> npt.NDArray[np.int64]:
+        """List every limit after which enough silences are watched for the whole horizon."""
+        days = np.arange(1, int(self.risk["time"].max()) + 1)
+        return days[self.at_risk(days + horizon) >= ENOUGH]
+
+    def comebacks(self, limits: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.float64]:
+        """Estimate R(d, H) at each limit."""
+        if not len(limits):
+            return np.zeros(0)
+        s = curve_at(self.curve, np.concatenate([limits, limits + horizon]))["survival"].to_numpy()
+        return np.asarray(1 - s[len(limits) :] / s[: len(limits)] + 0.0, dtype=float)
+
+    def threshold(self, horizon: int, max_comeback: float) -> float:
+        """Find the smallest limit from which on no share is above the accepted one; NaN if there is none."""
+        limits = self.limits(horizon)
+        too_many = self.comebacks(limits, horizon) > max_comeback + 1e-12
+        if not len(limits) or too_many[-1]:
+            return np.nan
+        return float(limits[np.flatnonzero(too_many)[-1] + 1] if too_many.any() else limits[0])
 
 
 def count_silences(log: InteractionLog, *, activity: Activity) -> pd.DataFrame:

@@ -253,6 +253,15 @@ def test_what_is_not_reached_is_missing_and_said():
     assert "Nobody was watched for 90 days." in found.describe()
 
 
+def test_of_many_groups_the_ends_of_the_range_are_said():
+    found = survival_curve(Tenures.from_durations([9, 1, 9, 1, 9], [0, 1, 0, 1, 0], groups=[*"abcda"]), horizon=5)
+    said = "Of 4 groups, a keeps the most customers for 5 days, 100.0%"
+    assert found.describe().startswith(said)
+    assert "and b the fewest, 0.0%" in found.describe()
+    with language("he"):
+        assert "מבין 4 קבוצות" in found.describe()
+
+
 @pytest.mark.parametrize("code", ["en", "he"])
 def test_every_column_has_words(code, many):
     log = make_log([("a", "visit", 0), ("b", "visit", 1), ("b", "order", 4)], observed_until=61)

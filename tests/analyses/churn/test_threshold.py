@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeykit.analyses.churn import ChurnThreshold, Inactivity, churn_threshold
+from journeykit.analyses.churn import silences as silences_module
 from journeykit.analyses.churn import threshold as module
 from journeykit.analyses.churn.silences import Activity, count_silences
 from journeykit.errors import ParameterError
@@ -24,7 +25,7 @@ ROWS = event_rows(max_time=40, max_size=60, min_size=5)
 @pytest.fixture
 def few_are_enough(monkeypatch):
     """Let small logs have a threshold."""
-    monkeypatch.setattr(module, "ENOUGH", 2)
+    monkeypatch.setattr(silences_module, "ENOUGH", 2)
 
 
 def copies(kinds, until):
@@ -136,7 +137,7 @@ def test_silences_are_counted_as_the_definition_says(rows, until, activity):
 @given(rows=ROWS, horizon=st.integers(1, 15), accepted=st.sampled_from([0.1, 0.3, 0.6]))
 def test_threshold_and_shares_are_the_slow_loop_of_the_definition(rows, horizon, accepted):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ENOUGH", 2)
+        patch.setattr(silences_module, "ENOUGH", 2)
         log = make_log(rows, observed_until=45)
         found = churn_threshold(log, horizon=f"{horizon}d", max_comeback=accepted)
     silences = silences_of(rows, 44)
@@ -222,7 +223,7 @@ def test_in_one_piece_is_in_seven_buckets(rows, by):
     rows = [(*row, ["x", "y", None][i % 3]) for i, row in enumerate(rows)]
     log = make_log(rows, columns=["channel"], channel="channel", observed_until=45)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ENOUGH", 2)
+        patch.setattr(silences_module, "ENOUGH", 2)
         whole, merged = (churn_threshold(each, horizon="6d", by=by) for each in (log, log.in_buckets(7)))
     for name in ("table", "summary", "by_rank", "sensitivity", "left_out"):
         pd.testing.assert_frame_equal(getattr(whole, name), getattr(merged, name))
