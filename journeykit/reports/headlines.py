@@ -37,7 +37,11 @@ class Headline:
 
 
 def journey_headline(
-    report: Report, funnel: Result | Absent, retention: Result | Absent, churn: Result | Absent
+    report: Report,
+    *,
+    funnel: Result | Absent | None = None,
+    retention: Result | Absent | None = None,
+    churn: Result | Absent | None = None,
 ) -> Headline:
     """Say how many customers come to a purchase, and how long they stay; or else what the log allows.
 
@@ -45,8 +49,9 @@ def journey_headline(
     ----------
     report : Report
         For its log and language.
-    funnel, retention, churn : Result or Absent
-        From `stage_funnel`, `retention` and `survival_curve`.
+    funnel, retention, churn : Result or Absent, optional
+        From `stage_funnel`, `retention` and `survival_curve`: what the
+        report has.
 
     Returns
     -------

@@ -131,6 +131,10 @@ class Report:
             seen |= {self.log.stages[code] for code in np.unique(self.log.stage_codes) if code >= 0}
         return next((name for name in names if name in seen), None)
 
+    def first_column(self, *names: str) -> str | None:
+        """Return the first of these columns that the log has; None if it has none."""
+        return next((name for name in names if name in self.log.columns), None)
+
     def compute(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call an analysis, on the report's log unless arguments are given; Absent if the log does not allow it.
 
@@ -157,15 +161,20 @@ class Report:
             return Absent(str(error))
 
     def show(
-        self, result: Result | Absent, *, title: str | None = None, caption: str | None = None, picture: bool = True
+        self,
+        result: Result | Absent | None,
+        *,
+        title: str | None = None,
+        caption: str | None = None,
+        picture: bool = True,
     ) -> None:
         """Show a result: its sentences, its picture, its table, and who was left out.
 
         Parameters
         ----------
-        result : Result or Absent
+        result : Result, Absent or None
             What an analysis returned; of one that the log does not allow, the
-            reason is shown.
+            reason is shown; of one that nobody asked for, nothing.
         title : str, optional
             Begin a section with this title: a message or plain words.
         caption : str, optional
@@ -173,6 +182,8 @@ class Report:
         picture : bool
             Whether to draw it; False where the headline has it already.
         """
+        if result is None:
+            return
         if title is not None:
             self.section(title)
         with speaking(self.language):
@@ -202,9 +213,9 @@ class Report:
         show_block(block, text=alt, png=png)
 
     def table(self, frame: pd.DataFrame, *, caption: str, max_rows: int | None = 50) -> None:
-        """Show a table, escaped, with its caption."""
+        """Show a table, escaped, with its caption: a message or plain words."""
         with speaking(self.language):
-            html = html_table(frame, max_rows=max_rows)
+            html, caption = html_table(frame, max_rows=max_rows), word(caption)
         rows = len(frame) if max_rows is None else min(len(frame), max_rows)
         show_block({"kind": "table", "html": html, "caption": caption, "rows": rows}, text=caption, html=html)
 

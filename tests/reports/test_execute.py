@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from journeykit.reports.execute import Limits, execute, verdict
+from journeykit.reports.execute import Limits, _Watch, execute, verdict
 from journeykit.reports.kernel import kernel_environment
 
 
@@ -66,10 +66,20 @@ def test_a_kernel_that_leaves_dies_or_raises_fails_the_run(run_cells, cell, fail
     assert lines[0].startswith("cell 1 of 3  ok")
 
 
-@pytest.mark.parametrize("limits", [Limits(cell=1), Limits(total=1)])
-def test_a_cell_and_the_whole_have_a_time_limit(run_cells, limits):
-    done, _ = run_cells("import time; time.sleep(30)", limits=limits)
+def test_a_cell_that_takes_too_long_is_stopped(run_cells):
+    done, _ = run_cells("import time; time.sleep(30)", limits=Limits(cell=1))
     assert done.failure == "code cell 2 was stopped: it took longer than 1 s"
+
+
+def test_the_whole_has_a_time_limit_that_later_cells_have_less_of(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    watch = _Watch(Limits(cell=60, total=90), print, 3)
+    assert watch.seconds_left(None) == 60
+    now[0] += 70
+    assert watch.seconds_left(None) == 20
+    now[0] += 70
+    assert watch.seconds_left(None) == 1  # 0 would mean endless
 
 
 def test_the_kernel_is_this_python_whatever_the_machine_says(run_cells, tmp_path, monkeypatch):

@@ -90,7 +90,7 @@ def test_without_results_the_headline_says_how_much_there_is():
 
     Begun.log = log
     absent = Absent("the log has no stages")
-    headline = journey_headline(Begun, absent, absent, absent)
+    headline = journey_headline(Begun, funnel=absent, retention=absent, churn=absent)
     assert headline.sentence.startswith(f"{log.n_customers:,} customers and {log.n_events:,} interactions")
     assert headline.picture is None
 

@@ -138,11 +138,9 @@ def test_a_log_is_handed_over_prepared_and_named_by_its_source(write_notebook, r
 
 
 def test_what_a_killed_runner_left_is_told_by_the_next_run(write_notebook, run, tmp_path):
-    notebook = write_notebook("x = 1")
-    run(notebook)
     left = tmp_path / "out" / "small" / "20200101T000000000Z-dead.partial"
-    left.mkdir()
-    run(notebook)
+    left.mkdir(parents=True)
+    run(write_notebook("x = 1"))
     assert not left.exists()
     assert left.with_name("20200101T000000000Z-dead.failed").is_dir()
     told = [each for each in read_history(tmp_path / "out") if each["run"].endswith("dead")]
