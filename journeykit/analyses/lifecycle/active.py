@@ -290,8 +290,7 @@ def _summary(
     window_of = _window_of(log, activity, window)
     n_windows = in_window.shape[1]
     periods = np.tile(np.bincount(window_of, minlength=n_windows), (len(names), 1))
-    total = np.zeros(in_window.shape)
-    np.add.at(total, (slice(None), window_of), active)
+    total = active @ np.eye(n_windows, dtype=np.int64)[window_of]  # active periods of all its customers, by window
     # A customer's number of active periods is x, and each of them is one: n = 1.
     mean, low, high = clustered_mean(in_window, total, in_window, squares, total, in_window, confidence=confidence)
     status = np.array(window.status(log))
