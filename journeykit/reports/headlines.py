@@ -29,11 +29,14 @@ class Headline:
         Whose main picture stands beside it.
     metrics : sequence of str
         Names of the metrics that the index follows from run to run.
+    draw : str
+        Which of its pictures: the name of a method that takes axes.
     """
 
     sentence: str
     picture: Any = None
     metrics: Sequence[str] = ()
+    draw: str = "plot"
 
 
 def journey_headline(
@@ -69,9 +72,12 @@ def journey_headline(
             sentence = say("reports.headline_stay", **stays)
         else:
             sentence = say("reports.headline_size", customers=report.log.n_customers, events=report.log.n_events)
-    shown = [result for result, found in ((funnel, reached), (retention, back), (churn, stays)) if found]
     names = [str(found["metric"]) for found in (reached, back, stays) if found]
-    return Headline(sentence, shown[0] if shown else None, names)
+    if reached:
+        return Headline(sentence, funnel, names)
+    if back:  # a triangle has too many numbers to be read in ten seconds
+        return Headline(sentence, retention, names, draw="plot_curves")
+    return Headline(sentence, churn if stays else None, names)
 
 
 def _reached(funnel: Any) -> Mapping[str, Any]:

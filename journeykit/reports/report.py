@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,24 @@ from journeykit.errors import LogError, ReportError
 from journeykit.reports.blocks import figure_block, metric_records, show_block
 from journeykit.reports.headlines import Headline
 from journeykit.reports.sources import LogSource
+from journeykit.schema import check_one_of
 from journeykit.text import direction, html_table, say, word
 from journeykit.text import language as speaking
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from journeykit.log import InteractionLog
     from journeykit.results import Result
+
+
+Picture = Literal["full", "main", "none"]
+
+_BESIDE: Final = (6.4, 3.9)
+"""Inches of a picture beside the headline: it ends above the fold."""
+
+_BELOW: Final = (8.0, 4.2)
 
 
 @dataclass(frozen=True)
@@ -166,7 +176,7 @@ class Report:
         *,
         title: str | None = None,
         caption: str | None = None,
-        picture: bool = True,
+        picture: Picture = "full",
     ) -> None:
         """Show a result: its sentences, its picture, its table, and who was left out.
 
@@ -179,9 +189,11 @@ class Report:
             Begin a section with this title: a message or plain words.
         caption : str, optional
             What stands below the picture; by default the result's title.
-        picture : bool
-            Whether to draw it; False where the headline has it already.
+        picture : {"full", "main", "none"}
+            The full picture, with what belongs beside it; only the main one;
+            or none, where the headline has it already.
         """
+        check_one_of("picture", picture, get_args(Picture))
         if result is None:
             return
         if title is not None:
@@ -195,8 +207,9 @@ class Report:
             name = word(caption or f"{result.topic}.title")
             records = metric_records(result.metrics())
             found = any(record["value"] for record in records)  # else axes without anything, and a table of zeros
-            if picture and found:
-                self.figure(result.figure(), alt=result.alt_text(), caption=name)
+            if found and picture != "none":
+                drawn = result.figure() if picture == "full" else _main_picture(result.plot, _BELOW)
+                self.figure(drawn, alt=result.alt_text(), caption=name)
             if found:
                 self.table(result._shown(), caption=name)
             notes = result._left_out_sentences()
@@ -239,7 +252,8 @@ class Report:
         if headline.picture is not None:
             with speaking(self.language):
                 alt, caption = headline.picture.alt_text(), word(f"{headline.picture.topic}.title")
-                block["figure"], png = figure_block(_main_picture(headline.picture), alt=alt, caption=caption)
+                drawn = _main_picture(getattr(headline.picture, headline.draw), _BESIDE)
+                block["figure"], png = figure_block(drawn, alt=alt, caption=caption)
         show_block(block, text=headline.sentence, png=png)
 
     def about_data(self) -> None:
@@ -272,12 +286,12 @@ def quality_sentence(log: InteractionLog) -> str:
     )
 
 
-def _main_picture(result: Result) -> Figure:
-    """Draw the main picture, wide and low, so that it stands beside a sentence."""
+def _main_picture(draw: Callable[..., Axes], size: tuple[float, float]) -> Figure:
+    """Draw the main picture of a result on a figure of that size, in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 3.9), layout="constrained")
-    result.plot(ax=figure.add_subplot())
+    figure = Figure(figsize=size, layout="constrained")
+    draw(ax=figure.add_subplot())
     return figure
 
 
