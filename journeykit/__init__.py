@@ -23,6 +23,7 @@ _HOME = {
     "language": "journeykit.text",
     "stage_funnel": "journeykit.analyses.funnel",
     "funnel": "journeykit.analyses.funnel",
+    "Exclude": "journeykit.analyses.funnel",
     "retention": "journeykit.analyses.retention",
     "lifecycle": "journeykit.analyses.lifecycle",
     "stickiness": "journeykit.analyses.lifecycle",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from journeykit.analyses.churn import churn_threshold as churn_threshold
     from journeykit.analyses.churn import survival_curve as survival_curve
     from journeykit.analyses.churn import tenures as tenures
+    from journeykit.analyses.funnel import Exclude as Exclude
     from journeykit.analyses.funnel import funnel as funnel
     from journeykit.analyses.funnel import stage_funnel as stage_funnel
     from journeykit.analyses.lifecycle import active_customers as active_customers

@@ -47,11 +47,6 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
     tried = np.empty(longest, np.int64)  # the step from which each was tried
     event_at = np.empty(n_steps + 1, np.int64)  # the event that fills each step
     queue = np.empty(n_steps + 1, np.int64)
-    only_step = np.zeros(has_step.shape[0], np.int64)  # of a kind that matches one
-    for kind in range(has_step.shape[0]):
-        if steps_from[kind + 1] - steps_from[kind] == 1:
-            only_step[kind] = steps_of[steps_from[kind]]
-    plain = not strict and excludes.size == 0 and optional.max() == 0 and step_within[1:].min() >= within
     n_mature, n_rows = mature_rows.shape[0], rows.shape[0]
 
     for customer in range(first, last):
@@ -75,41 +70,7 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
                 row = i
                 size = 1
                 i += 1
-                alone = i >= stop or times[i] != t or not any_order_in_ties
-                if plain and alone:  # what follows says the same for every kind of funnel; this is its quick form
-                    k = only_step[kind]
-                    if k > 1:
-                        j = k - 1
-                        if held[j] and t - since[j] <= within:
-                            held[j] = False
-                            held[k] = True
-                            since[k] = since[j]
-                            for x in range(1, k):
-                                filled[k, x] = filled[j, x]
-                            filled[k, k] = row
-                            if k > level:
-                                level = k
-                                for x in range(1, k + 1):
-                                    filled[0, x] = filled[k, x]
-                                if level == n_steps:
-                                    break
-                        continue
-                    if k == 1:
-                        if opens_from <= t < opens_until and not (first_only and entered):
-                            if t < counted_until:
-                                held[1] = True
-                                since[1] = t
-                                filled[1, 1] = row
-                                if level == 0:
-                                    level = 1
-                                    filled[0, 1] = row
-                                    if n_steps == 1:
-                                        break
-                            else:
-                                ignored = True
-                        entered = True
-                        continue
-                if not alone:
+                if any_order_in_ties and i < stop and times[i] == t:
                     size, i = gather(row, stop, codes, kind_of, times, tie_keys, group)
                     if size > 0:
                         row = group[0]
@@ -135,7 +96,9 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
                     for j in range(n_steps - 1, 0, -1):
                         if held[j]:
                             held[j] = False
-                            k = next_level(kind, t, j, within, times, has_step, base_step, optional, step_within, since, filled)
+                            k = next_level(
+                                kind, t, j, within, times, has_step, base_step, optional, step_within, since, filled
+                            )
                             if k > 0:
                                 move(j, k, row, held, since, filled)
                                 arrived = max(arrived, k)
@@ -167,7 +130,7 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
                     filled[1, 1] = row
                     arrived = max(arrived, 1)
 
-                # The furthest attempt is the best, among equals the first to get there; a spoilt one gives way to an equal.
+                # The furthest attempt is the best, among equals the first to get there that no exclusion has spoilt.
                 excluding = False
                 if excludes.size > 0:
                     excluding = excludes[kind] != 0
@@ -208,10 +171,12 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
                 mature_levels[customer] = signed
                 if n_mature > 0:
                     for k in range(n_steps):
-                        mature_rows[customer, k] = filled[0, k + 1] - start if k < level and filled[0, k + 1] >= 0 else -1
+                        mature_rows[customer, k] = (
+                            filled[0, k + 1] - start if k < level and filled[0, k + 1] >= 0 else -1
+                        )
             if again == 1 or not ignored:
                 levels[customer] = signed
-                late[customer] = level > 0 and times[filled[0, 1]] >= mature_until
+                late[customer] = signed > 0 and times[filled[0, 1]] >= mature_until
                 if n_rows > 0:
                     for k in range(n_steps):
                         rows[customer, k] = filled[0, k + 1] - start if k < level and filled[0, k + 1] >= 0 else -1
@@ -221,7 +186,7 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 @part
 def gather(row, stop, codes, kind_of, times, tie_keys, group):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Collect the events of one instant that mean anything; return their number, at least 1, and where the next begin."""
+    """Collect the events of one instant that mean anything; return their number (1 if none) and the next event."""
     t = times[row]
     size = 0
     i = row
@@ -245,7 +210,7 @@ def gather(row, stop, codes, kind_of, times, tie_keys, group):  # type: ignore[n
 def next_level(  # type: ignore[no-untyped-def]  # pragma: no cover
     kind, t, j, within, times, has_step, base_step, optional, step_within, since, filled
 ):
-    """Return the level to which one event moves the attempt at level j: the required step, else the first optional; or 0."""
+    """Return the level to which one event moves the attempt at level j: a required step, else an optional one, else 0."""
     if t - since[j] > within:
         return 0
     lowest = 0
@@ -288,8 +253,8 @@ def move_in_tie(  # type: ignore[no-untyped-def]  # pragma: no cover
             held[j] = held[j] and not strict
             continue
         k = fill(
-            j, t, size, codes, kind_of, times, has_step, base_step, optional, step_within, filled, group, step_at, tried,
-            event_at, queue,
+            j, t, size, codes, kind_of, times, has_step, base_step, optional, step_within, filled, group, step_at,
+            tried, event_at, queue,
         )  # fmt: skip
         if k > j:
             since[0] = t
@@ -308,7 +273,7 @@ def fill(  # type: ignore[no-untyped-def]  # pragma: no cover
     j, t, size, codes, kind_of, times, has_step, base_step, optional, step_within, filled, group, step_at, tried,
     event_at, queue,
 ):  # fmt: skip
-    """Return the level that the attempt at level j reaches by different events of one instant; they stand in `event_at`."""
+    """Return the level that the attempt at level j reaches by different events of one instant, put in `event_at`."""
     step_at[:size] = 0
     event_at[:] = -1
     required = j  # the last required step that is filled: those go first
@@ -334,7 +299,7 @@ def fill(  # type: ignore[no-untyped-def]  # pragma: no cover
 def augment(  # type: ignore[no-untyped-def]  # pragma: no cover
     k, size, codes, kind_of, has_step, group, step_at, tried, event_at, queue
 ):
-    """Fill step k by an event of the group, giving filled steps another one where need be; tell whether it is possible."""
+    """Fill step k by an event of the group, giving filled steps another one if need be; tell whether that can be."""
     tried[:size] = 0
     queue[0] = k
     head, tail = 0, 1

@@ -62,7 +62,9 @@ def match_any_order(  # type: ignore[no-untyped-def]  # pragma: no cover
                     if t >= counted_until or (first_only and i > 0):
                         break
                     if t >= opens_from and min(bound, n_steps) > level:
-                        full = fill_window(i, end, n_steps, codes, kind_of, has_step, matching, done, kind_at, tried, queue)
+                        full = fill_window(
+                            i, end, n_steps, codes, kind_of, has_step, matching, done, kind_at, tried, queue
+                        )
                         if full > level:
                             level = full
                             best[:full] = done[:full]

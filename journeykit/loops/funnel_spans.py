@@ -9,7 +9,7 @@ from journeykit.loops.engine import loop
 
 @loop("i2", "i4 2d", "i8", "i8", "i4", "i4", "int", "int")
 def step_spans(levels, rows, offsets, times, base_step, segments, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Return for every step but the first that an attempt filled: segment, step, time from the base step and from entry.
+    """Return for every later step that an attempt filled: segment, step, time from the base step and from entry.
 
     Sorted by step; `segments` may be empty (all are 0), and -1 is left out.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from journeykit.loops.funnel import match_best
 from journeykit.loops.funnel_any import match_any_order
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "analyses" / "funnel"))
-from funnel_reference import Event, Rules, best_attempt
+from journeykit.loops.funnel_plain import match_plain
+from tests.analyses.funnel.funnel_reference import Event, Rules, best_attempt
 
 FOREVER = 2**61
 NO_END = float("inf")
@@ -36,7 +35,15 @@ def kinds_table(patterns: list[tuple[frozenset, frozenset]], n_steps: int, n_exc
     }
 
 
-def run_loop(customers: list[list[Event]], rules: Rules, mature_until: float) -> tuple[list, list]:
+def is_plain(customers: list[list[Event]], rules: Rules) -> bool:
+    """Whether the quick loop serves these rules."""
+    one_step = all(len(event.steps) < 2 for events in customers for event in events)
+    return rules.order == "ordered" and one_step and not (rules.exclude or rules.optional or rules.step_within)
+
+
+def run_loop(
+    customers: list[list[Event]], rules: Rules, mature_until: float, *, plain: bool = False
+) -> tuple[list, list]:
     """Levels and times of the steps by the loop: of the mature matching and of all."""
     patterns = [(frozenset(), frozenset())]
     codes = []
@@ -53,9 +60,19 @@ def run_loop(customers: list[list[Event]], rules: Rules, mature_until: float) ->
     late = np.empty(n, np.uint8)
     within = FOREVER if rules.within == NO_END else int(rules.within)
     opens = [whole(rules.opens_from), whole(min(mature_until, rules.opens_until)), whole(rules.opens_until)]
-    events = (np.array(codes, np.int32), np.arange(len(patterns), dtype=np.int32), times, np.zeros(0, np.int32), offsets)
+    events = (
+        np.array(codes, np.int32),
+        np.arange(len(patterns), dtype=np.int32),
+        times,
+        np.zeros(0, np.int32),
+        offsets,
+    )
     steps = (table["steps_from"], table["steps_of"], table["has_step"])
-    if rules.order == "any":
+    if plain:
+        step_of = np.array([max(steps, default=k + 2) for steps, _ in patterns], np.int32)
+        flags = (rules.ties == "any", rules.entry == "first")
+        match_plain(events[0], step_of, *events[2:], k, within, *opens, *flags, *out, late, 0, n)
+    elif rules.order == "any":
         match_any_order(*events, *steps, within, *opens, rules.entry == "first", *out, late, 0, n)
     else:
         optional = np.array([x in rules.optional for x in range(k + 1)], np.uint8)
@@ -67,11 +84,17 @@ def run_loop(customers: list[list[Event]], rules: Rules, mature_until: float) ->
             *events, *steps, base, optional, step_within, table["excludes"], table["spoils"], after, before, within,
             *opens, *flags, *out, late, 0, n,
         )  # fmt: skip
+    assert late.tolist() == [
+        int(level > 0 and times[offsets[i] + out[3][i, 0]] >= opens[1]) for i, level in enumerate(out[2].tolist())
+    ]
     answers = []
     for levels, rows in ((out[0], out[1]), (out[2], out[3])):
         answers.append(
             [
-                (int(levels[i]), [int(times[offsets[i] + row]) if row >= 0 else None for row in rows[i, : max(0, levels[i])]])
+                (
+                    int(levels[i]),
+                    [int(times[offsets[i] + row]) if row >= 0 else None for row in rows[i, : max(0, levels[i])]],
+                )
                 for i in range(n)
             ]
         )
@@ -95,9 +118,11 @@ def run_reference(customers: list[list[Event]], rules: Rules, until: float) -> l
 def funnels(draw: st.DrawFn, order: str = "ordered") -> tuple[list[list[Event]], Rules, float]:
     """Customers with few instants, so that ties abound, and rules with any mixture of options."""
     n_steps = draw(st.integers(1, 4))
-    simple = draw(st.booleans())  # one step an event
+    plain = order == "plain"
+    order = "ordered" if plain else order
+    simple = plain or draw(st.booleans())  # one step an event
     exclude, optional, step_within = (), (), {}
-    if order != "any" and draw(st.booleans()) and n_steps > 1:
+    if order != "any" and not plain and draw(st.booleans()) and n_steps > 1:
         optional = tuple(k for k in range(2, n_steps + 1) if draw(st.integers(0, 3)) == 0)
         required = [k for k in range(1, n_steps + 1) if k not in optional]
         pairs = [(a, b) for a in required for b in required if a < b]
@@ -138,6 +163,22 @@ def test_the_loop_equals_the_reference(order):
         mature, every = run_loop(customers, rules, mature_until)
         assert mature == run_reference(customers, rules, mature_until)
         assert every == run_reference(customers, rules, NO_END)
+        if is_plain(customers, rules):
+            assert (mature, every) == run_loop(customers, rules, mature_until, plain=True)
+
+    check()
+
+
+@pytest.mark.parametrize("ties", ["any", "stored"])
+def test_the_quick_loop_equals_the_reference(ties):
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(funnels("plain"))
+    def check(case):
+        customers, rules, mature_until = case
+        rules = replace(rules, ties=ties)
+        mature, every = run_loop(customers, rules, mature_until, plain=True)
+        assert mature == run_reference(customers, rules, mature_until)
+        assert every == run_reference(customers, rules, NO_END)
 
     check()
 
@@ -150,3 +191,6 @@ EXAMPLES = 400
 def test_the_loop_equals_the_reference_in_thousands_of_logs(order, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "EXAMPLES", 10_000)
     test_the_loop_equals_the_reference(order)
+    if order == "ordered":
+        test_the_quick_loop_equals_the_reference("any")
+        test_the_quick_loop_equals_the_reference("stored")

@@ -96,7 +96,9 @@ def all_attempts(events: list[Event], rules: Rules) -> list[Attempt]:
 
         opened = None
         if any(1 in event.steps for event in group):
-            may_open = rules.opens_from <= time < rules.opens_until and not (rules.entry == "first" and first_entry_seen)
+            may_open = rules.opens_from <= time < rules.opens_until and not (
+                rules.entry == "first" and first_entry_seen
+            )
             first_entry_seen = True
             if may_open:
                 opened = Attempt(carried({}, group, rules, time), moment)
@@ -110,7 +112,9 @@ def all_attempts(events: list[Event], rules: Rules) -> list[Attempt]:
                     advanced.append((attempt, more))
         for attempt, _ in advanced:
             del last_to_reach[attempt.level]
-        arrived: dict[int, tuple[Attempt, dict[int, Event]]] = {max(more): (attempt, more) for attempt, more in advanced}
+        arrived: dict[int, tuple[Attempt, dict[int, Event]]] = {
+            max(more): (attempt, more) for attempt, more in advanced
+        }
         for attempt, more in arrived.values():
             if opened is None or opened.level != max(more):
                 for level in range(attempt.level, max(more)):
