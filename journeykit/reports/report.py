@@ -136,10 +136,26 @@ class Report:
         >>> report.first_known("order", "purchase")  # doctest: +SKIP
         'order'
         """
-        seen = {str(self.log.touchpoints[code]) for code in np.unique(self.log.touchpoint_codes)}
-        if self.log.stage_codes is not None:
-            seen |= {self.log.stages[code] for code in np.unique(self.log.stage_codes) if code >= 0}
-        return next((name for name in names if name in seen), None)
+        touchpoints = {str(self.log.touchpoints[code]) for code in np.unique(self.log.touchpoint_codes)}
+        return next((name for name in names if name in touchpoints or name in self._seen_stages), None)
+
+    @property
+    def stages(self) -> list[str] | Absent:
+        """The stages that the log has an event of, in their order; Absent if they are fewer than two.
+
+        A log of orders knows nothing of awareness: that nobody is seen there
+        does not say that nobody was. `about_data` names what is not seen.
+        """
+        seen = self._seen_stages
+        if len(seen) > 1:
+            return seen
+        with speaking(self.language):
+            return Absent(say("reports.few_stages", stages=len(seen)))
+
+    @property
+    def _seen_stages(self) -> list[str]:
+        codes = set() if self.log.stage_codes is None else set(np.unique(self.log.stage_codes))
+        return [stage for code, stage in enumerate(self.log.stages) if code in codes]
 
     def first_column(self, *names: str) -> str | None:
         """Return the first of these columns that the log has; None if it has none."""
@@ -153,15 +169,15 @@ class Report:
         function : callable
             An analysis such as `jk.stage_funnel`.
         *arguments
-            What it works on; if one of them is Absent, so is the answer.
+            What it works on.
         **options
-            Its options.
+            Its options. If anything given is Absent, so is the answer.
 
         Returns
         -------
         Result or Absent
         """
-        absent = next((argument for argument in arguments if isinstance(argument, Absent)), None)
+        absent = next((each for each in (*arguments, *options.values()) if isinstance(each, Absent)), None)
         if absent is not None:
             return absent
         try:
@@ -260,7 +276,11 @@ class Report:
         """Show what was found in the data, rule by rule; examples stay out, they may name customers."""
         with speaking(self.language):
             self.section("reports.about_data")
-            _show_words("text", [quality_sentence(self.log)])
+            words = [quality_sentence(self.log)]
+            unseen = [word(stage) for stage in self.log.stages if stage not in self._seen_stages]
+            if unseen:
+                words.append(say("reports.unseen_stages", names=unseen))
+            _show_words("text", words)
             findings = self.log.quality
             if len(findings):
                 self.table(findings[["rule", "rows", "share", "action"]], caption=say("reports.quality"))
