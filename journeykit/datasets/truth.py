@@ -264,7 +264,7 @@ class Truth:
         horizon: int = 365,
         by: str | None = "segment",
     ) -> pd.DataFrame:
-        """Survival past each day: `time_days`, `survival`, with `by` also `group`.
+        """Survival past each day: `time_days`, `survival`, with `by` also `segment`.
 
         Parameters
         ----------
@@ -302,8 +302,7 @@ class Truth:
             return pd.DataFrame({"time_days": np.arange(horizon + 1), "survival": survival})
 
         weights = [segment.share * self._starts(segment, churn) for segment in self.parameters.segments]
-        found = self._each_segment(curve, table, by, weights=weights)
-        return found.rename(columns={"segment": "group"})
+        return self._each_segment(curve, table, by, weights=weights)
 
     def _starts(self, segment: Segment, churn: str) -> float:
         """Share of a segment's customers who start, in the log, what can end."""

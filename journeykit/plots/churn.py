@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from journeykit.results import Result
-
 MOST_LINES = 6
-"""More curves than this can't be told apart; the groups with the most customers are drawn."""
+"""More curves than this can't be told apart; the segments with the most customers are drawn."""
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (7, 2, 1.5, 2)), (0, (3, 1.2)), (0, (9, 3)))
 STEPS = (1, 2, 5, 7, 10, 14, 30, 60, 90, 180, 365, 730)
@@ -35,9 +33,9 @@ def plot_survival(result: Any, ax: Axes | None = None) -> Axes:
 
 def survival_figure(result: Any) -> Figure:
     """Draw the curves, and under them how many customers are watched at each age."""
-    groups = _groups(result)
-    ends = _ends(result) if len(result.incidence) and len(groups) > 1 else [None]
-    rows = 0.45 + 0.24 * len(groups)
+    segments = _segments(result)
+    ends = _ends(result) if len(result.incidence) and len(segments) > 1 else [None]
+    rows = 0.45 + 0.24 * len(segments)
     figure = new_figure((8.4, 3.9 * len(ends) + rows))
     axes = figure.subplots(len(ends) + 1, 1, gridspec_kw={"height_ratios": [3.9] * len(ends) + [rows]})
     for ax, end in zip(axes[:-1], ends, strict=True):
@@ -47,7 +45,7 @@ def survival_figure(result: Any) -> Figure:
             _draw_end(result, ax, end)
     for ax in axes[:-2]:
         ax.set_xlabel("")
-    _number_at_risk(result, axes[-1], groups, axes[-2])
+    _number_at_risk(result, axes[-1], segments, axes[-2])
     return figure
 
 
@@ -82,15 +80,15 @@ def tenures_figure(result: Any) -> Figure:
 
 
 def _draw_curves(result: Any, ax: Axes) -> None:
-    groups = _groups(result)
+    segments = _segments(result)
     _frame(result, ax, say("churn.axis_survival"))
     ends = []
-    for i, group in enumerate(groups):
-        rows = _rows(result.table, group=group)
-        _step(ax, rows, "survival", COLOURS[i], DASHES[i % len(DASHES)], band=len(groups) <= 4, start=1.0)
+    for i, segment in enumerate(segments):
+        rows = _rows(result.table, segment=segment)
+        _step(ax, rows, "survival", COLOURS[i], DASHES[i % len(DASHES)], band=len(segments) <= 4, start=1.0)
         _censor_marks(ax, rows, COLOURS[i], _reach(result))
-        ends.append((_name(result, group), COLOURS[i], _last(rows, "survival", _reach(result))))
-    if len(groups) == 1:
+        ends.append((word(segment), COLOURS[i], _last(rows, "survival", _reach(result))))
+    if len(segments) == 1:
         _mark_median(result, ax)
     else:
         _name_lines(ax, ends)
@@ -98,7 +96,7 @@ def _draw_curves(result: Any, ax: Axes) -> None:
 
 
 def _draw_ends(result: Any, ax: Axes) -> None:
-    if len(_groups(result)) > 1:
+    if len(_segments(result)) > 1:
         _draw_end(result, ax, _ends(result)[0])
         return
     _frame(result, ax, say("churn.axis_incidence"))
@@ -112,13 +110,13 @@ def _draw_ends(result: Any, ax: Axes) -> None:
 
 
 def _draw_end(result: Any, ax: Axes, end: str) -> None:
-    """Draw one end's share, a line a group."""
+    """Draw one end's share, a line a segment."""
     _frame(result, ax, say("churn.axis_incidence_of", end=word(end)))
-    groups, ends = _groups(result), []
-    for i, group in enumerate(groups):
-        rows = _rows(result.incidence, group=group, end=end)
-        _step(ax, rows, "incidence", COLOURS[i], DASHES[i], band=len(groups) <= 4, start=0.0)
-        ends.append((_name(result, group), COLOURS[i], _last(rows, "incidence", _reach(result))))
+    segments, ends = _segments(result), []
+    for i, segment in enumerate(segments):
+        rows = _rows(result.incidence, segment=segment, end=end)
+        _step(ax, rows, "incidence", COLOURS[i], DASHES[i], band=len(segments) <= 4, start=0.0)
+        ends.append((word(segment), COLOURS[i], _last(rows, "incidence", _reach(result))))
     _name_lines(ax, ends)
     _fit_height(ax, result.incidence)
 
@@ -203,36 +201,46 @@ def _apart(heights: list[float], gap: float, low: float, high: float) -> list[fl
     return [max(each + shift, low + i * gap) for i, each in enumerate(placed)]
 
 
-def _number_at_risk(result: Any, ax: Axes, groups: list[str], above: Axes) -> None:
+def _number_at_risk(result: Any, ax: Axes, segments: list[str], above: Axes) -> None:
     """Write under the curves how many customers are watched at each tick."""
     ax.set_xlim(above.get_xlim())
-    ax.set_ylim(len(groups) - 0.4, -0.6)
+    ax.set_ylim(len(segments) - 0.4, -0.6)
     for side in ("top", "right", "bottom", "left"):
         ax.spines[side].set_visible(False)
     ax.set_xticks([])
     ax.tick_params(axis="y", length=0, pad=20)
     ax.set_title(say("churn.watched"), loc="left", fontsize=9.5, color=MUTED)
-    ax.set_yticks(range(len(groups)), [_name(result, group) if len(groups) > 1 else "" for group in groups])
+    ax.set_yticks(range(len(segments)), [word(segment) if len(segments) > 1 else "" for segment in segments])
     counts = result.at_risk([tick for tick in above.get_xticks() if tick <= ax.get_xlim()[1]])
-    if len(result.summary) > len(groups):
-        more = say("churn.more_groups", groups=len(result.summary) - len(groups))
+    if len(result.summary) > len(segments):
+        more = say("churn.more_segments", segments=len(result.summary) - len(segments))
         ax.set_xlabel(more, loc="left", fontsize=9, color=MUTED)
-    for i, group in enumerate(groups):
-        colour = COLOURS[i] if len(groups) > 1 else INK
+    for i, segment in enumerate(segments):
+        colour = COLOURS[i] if len(segments) > 1 else INK
         ax.get_yticklabels()[i].set_color(colour)
-        for row in counts[counts["group"] == group].itertuples():
-            shown = format_value("customers", int(row.at_risk))
-            ax.text(row.time_days, i, shown, ha="center", va="center", fontsize=9, color=INK, clip_on=False)
+        for age, n in _rows(counts, segment=segment)[["time_days", "at_risk"]].to_numpy().tolist():
+            ax.text(
+                age,
+                i,
+                format_value("customers", int(n)),
+                ha="center",
+                va="center",
+                fontsize=9,
+                color=INK,
+                clip_on=False,
+            )
 
 
 # -- what is drawn ---------------------------------------------------------------------------
 
 
-def _groups(result: Any) -> list[str]:
-    """Groups to draw, in the table's order: the largest, if there are too many."""
+def _segments(result: Any) -> list[str]:
+    """Segments to draw, in the table's order: the largest, if there are too many; one without a name, if none."""
     summary = result.summary
-    largest = summary.nlargest(MOST_LINES, "customers")["group"] if len(summary) > MOST_LINES else summary["group"]
-    return [group for group in summary["group"] if group in set(largest)]
+    if "segment" not in summary:
+        return [""]
+    largest = summary.nlargest(MOST_LINES, "customers")["segment"]
+    return [segment for segment in summary["segment"] if segment in set(largest)]
 
 
 def _ends(result: Any) -> list[str]:
@@ -241,12 +249,9 @@ def _ends(result: Any) -> list[str]:
 
 def _rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
     for column, value in where.items():
-        table = table[table[column] == value]
+        if value:
+            table = table[table[column] == value]
     return table
-
-
-def _name(result: Result, group: str) -> str:
-    return word(group)
 
 
 def _reach(result: Any) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from journeykit.plots.canvas import COLOURS, INK, MUTED, bare, new_axes, new_figure, percent_axis
-from journeykit.plots.churn import DASHES, MOST_LINES, _apart, _step_of
+from journeykit.plots.churn import DASHES, MOST_LINES, _apart, _rows, _step_of
 from journeykit.text import say, word
 
 if TYPE_CHECKING:
@@ -18,23 +19,23 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def plot_threshold(result: Any, ax: Axes | None = None) -> Axes:
-    """Draw the share who come back by days of silence, a line a group, with the thresholds; return the axes."""
+    """Draw the share who come back by days of silence, a line a segment, with the thresholds; return the axes."""
     ax = bare(new_axes(ax, size=(8.0, 4.4)), grid="y")
-    groups = result.summary["group"].tolist()[:MOST_LINES]
-    alone = len(groups) == 1
+    segments = _segments(result.summary)
+    alone = len(segments) == 1
     names = []
-    for i, group in enumerate(groups):
-        rows = result.table[result.table["group"] == group]
+    for i, segment in enumerate(segments):
+        rows = _rows(result.table, segment=segment)
         if rows.empty:
             continue
-        if len(groups) <= 3:
+        if len(segments) <= 3:
             ax.fill_between(
                 rows["limit_days"], rows["comeback_rate_low"], rows["comeback_rate_high"],
                 color=COLOURS[i], alpha=0.16, linewidth=0,
             )  # fmt: skip
         ax.plot(rows["limit_days"], rows["comeback_rate"], color=COLOURS[i], linestyle=DASHES[i], linewidth=1.9)
-        names.append((word(group), COLOURS[i], float(rows["comeback_rate"].iloc[-1])))
-        _mark(result, ax, group, COLOURS[i], alone=alone)
+        names.append((word(segment), COLOURS[i], float(rows["comeback_rate"].iloc[-1])))
+        _mark(result, ax, segment, COLOURS[i], alone=alone)
     _frame(result, ax)
     if not alone:
         _name_at_end(ax, names)
@@ -43,14 +44,14 @@ def plot_threshold(result: Any, ax: Axes | None = None) -> Axes:
 
 def threshold_figure(result: Any) -> Figure:
     """Draw the curve, and beside it the share at the threshold by the active day that the silence follows."""
-    groups = result.by_rank["group"].unique().tolist()[:MOST_LINES] if len(result.by_rank) else []
-    figure = new_figure((9.6 if groups else 8.0, 4.4))
-    if not groups:
+    segments = _segments(result.by_rank)
+    figure = new_figure((9.6 if segments else 8.0, 4.4))
+    if not segments:
         plot_threshold(result, figure.subplots())
         return figure
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [2.2, 1]})
     plot_threshold(result, left)
-    _draw_ranks(result, right, groups)
+    _draw_ranks(result, right, segments)
     return figure
 
 
@@ -71,9 +72,9 @@ def _frame(result: Any, ax: Axes) -> None:
     )  # fmt: skip
 
 
-def _mark(result: Any, ax: Axes, group: str, colour: str, *, alone: bool) -> None:
+def _mark(result: Any, ax: Axes, segment: str, colour: str, *, alone: bool) -> None:
     """Mark where the threshold lies."""
-    row = result.summary[result.summary["group"] == group].iloc[0]
+    row = _rows(result.summary, segment=segment).iloc[0]
     if not np.isfinite(row["limit_days"]):
         return
     ax.plot([row["limit_days"]] * 2, [0, row["comeback_rate"]], color=colour, linewidth=1, linestyle=":")
@@ -93,12 +94,12 @@ def _name_at_end(ax: Axes, names: list[tuple[str, str, float]]) -> None:
                     va="center", color=colour, fontsize=10, annotation_clip=False)  # fmt: skip
 
 
-def _draw_ranks(result: Any, ax: Axes, groups: list[str]) -> None:
+def _draw_ranks(result: Any, ax: Axes, segments: list[str]) -> None:
     bare(ax, grid="y")
     ranks = list(dict.fromkeys(result.by_rank["active_day"]))
-    for i, group in enumerate(groups):
-        rows = result.by_rank[result.by_rank["group"] == group]
-        at = np.array([ranks.index(rank) for rank in rows["active_day"]]) + (i - (len(groups) - 1) / 2) * 0.14
+    for i, segment in enumerate(segments):
+        rows = _rows(result.by_rank, segment=segment)
+        at = np.array([ranks.index(rank) for rank in rows["active_day"]]) + (i - (len(segments) - 1) / 2) * 0.14
         errors = [rows["comeback_rate"] - rows["comeback_rate_low"], rows["comeback_rate_high"] - rows["comeback_rate"]]
         ax.errorbar(
             at, rows["comeback_rate"], yerr=np.clip(errors, 0, None), fmt=MARKERS[i], color=COLOURS[i],
@@ -113,3 +114,10 @@ def _draw_ranks(result: Any, ax: Axes, groups: list[str]) -> None:
     limits = result.by_rank["limit_days"].unique()
     same = say("churn.after_silence", limit_days=int(limits[0])) if len(limits) == 1 else say("churn.after_thresholds")
     ax.set_title(same, fontsize=10, color=INK, loc="left")
+
+
+def _segments(frame: pd.DataFrame) -> list[str]:
+    """Segments to draw; one without a name where nothing splits, none where there is nothing."""
+    if "segment" not in frame:
+        return [""] if len(frame) else []
+    return frame["segment"].unique().tolist()[:MOST_LINES]

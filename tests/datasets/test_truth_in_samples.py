@@ -67,7 +67,7 @@ def test_inactivity_survival(shop, activity, silence):
     expected = truth.survival_curve(activity=activity, silence=f"{silence}d", horizon=300)
     for segment, each in tenures.groupby("segment", observed=True):
         curve = kaplan_meier(each["duration"], each["event"], 300)
-        true = expected.loc[expected["group"] == segment, "survival"].to_numpy()
+        true = expected.loc[expected["segment"] == segment, "survival"].to_numpy()
         assert np.abs(np.array(curve) - true).max() < 1.95 / np.sqrt(len(each))
 
 
@@ -87,7 +87,7 @@ def test_cancel_survival(shop):
     expected = truth.survival_curve(churn="cancel", horizon=400)
     for segment, each in tenures.groupby("segment", observed=True):
         curve = kaplan_meier(each["duration"], each["event"], 400)
-        true = expected.loc[expected["group"] == segment, "survival"].to_numpy()
+        true = expected.loc[expected["segment"] == segment, "survival"].to_numpy()
         assert np.abs(np.array(curve) - true)[:300].max() < 1.95 / np.sqrt(len(each))
 
 

@@ -71,7 +71,7 @@ def test_the_numbers_under_the_curve_are_those_at_risk():
 def test_too_many_groups_are_the_largest_and_it_is_said():
     sizes = np.arange(10, 19)
     groups = np.repeat([f"g{i}" for i in range(len(sizes))], sizes)
-    found = survival_curve(Tenures.from_durations(np.arange(1, len(groups) + 1), [1] * len(groups), groups=groups))
+    found = survival_curve(Tenures.from_durations(np.arange(1, len(groups) + 1), [1] * len(groups), segments=groups))
     figure = found.figure()
     assert len(lines(figure.axes[0])) == MOST_LINES
     assert "3 more groups stand in the table." in words(figure)
@@ -86,7 +86,7 @@ def test_several_ends_are_drawn_as_incidences():
         assert line.get_ydata()[1:].tolist() == rows["incidence"].tolist()
         assert line.get_ydata()[0] == 0
     grouped = Tenures.from_durations(
-        *ENDS.table[["duration_days", "end"]].to_numpy().T.tolist(), groups=["x", "y"] * 18
+        *ENDS.table[["duration_days", "end"]].to_numpy().T.tolist(), segments=["x", "y"] * 18
     )
     figure = survival_curve(grouped).figure()
     assert len(figure.axes) == 3  # an axes an end, and the numbers at risk

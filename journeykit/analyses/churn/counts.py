@@ -9,6 +9,7 @@ import pandas as pd
 
 from journeykit.analyses.churn.estimate import Counts
 from journeykit.analyses.churn.rules import Inactivity
+from journeykit.analyses.churn.shared import groups_of
 from journeykit.analyses.churn.spans import Query
 from journeykit.analyses.churn.tally import count_spans, left_out_reasons
 from journeykit.analyses.churn.tenures import Tenures
@@ -22,18 +23,19 @@ def counts_of_tenures(source: Tenures) -> Counts:
     table = source.table
     if table.empty:
         raise ParameterError("there are no tenures to draw a curve of: everybody was left out, see left_out")
-    groups = table["group"].cat.categories.tolist()
-    spans = table[["group", "enters_days", "duration_days", "end"]].assign(
-        customers=1, limit=source.params["limit_days"]
+    group = groups_of(table)
+    groups = group.cat.categories.tolist()
+    spans = table[["enters_days", "duration_days", "end"]].assign(
+        group=group, customers=1, limit=source.params["limit_days"]
     )
     back = None
     if "comeback_days" in table:
         ended = table[table["event"]]
         back = pd.DataFrame(
-            {"limit": source.params["limit_days"], "group": ended["group"], "duration_days": ended["comeback_days"],
-             "event": ended["came_back"], "customers": 1}
+            {"limit": source.params["limit_days"], "group": group[table["event"]], "customers": 1,
+             "duration_days": ended["comeback_days"], "event": ended["came_back"]}
         )  # fmt: skip
-    old = source.summary.set_index("group")["seen_at_start"]
+    old = source.summary["seen_at_start"].set_axis(pd.Index(groups))
     ends = [str(end) for end in table["end"].cat.categories]
     whole = _sensitivity_counts(source)
     return Counts(spans, back, old, groups, ends, source.params["limit_days"], whole)

@@ -12,7 +12,7 @@ from journeykit.analyses.churn.counts import counts_of_log, counts_of_tenures
 from journeykit.analyses.churn.estimate import estimate
 from journeykit.analyses.churn.query import definition_of, described, settle
 from journeykit.analyses.churn.rules import Cancel, Inactivity, whole_days
-from journeykit.analyses.churn.shared import ChurnResult, records, rule_sentences, segment
+from journeykit.analyses.churn.shared import ChurnResult, by_segment, records, rule_sentences, segment
 from journeykit.analyses.churn.spans import Query
 from journeykit.analyses.churn.tenures import Tenures, customers_of, tenures_of
 from journeykit.errors import ParameterError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from journeykit.log import InteractionLog
 
 
-_RANGE = ("group", "survival", "survival_low", "survival_high")
+_RANGE = ("segment", "survival", "survival_low", "survival_high")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,35 +42,35 @@ class SurvivalCurve(ChurnResult):
     Attributes
     ----------
     table : DataFrame
-        One row per group and day on which anybody enters or leaves:
-        `group` ("overall" without `by`), `time_days`, `at_risk`, `events`,
+        One row per day on which anybody enters or leaves (and `segment`, with
+        `by`): `time_days`, `at_risk`, `events`,
         `censored`, `entered`; `survival` (the share still there, 0 to 1)
         with `survival_low`, `survival_high`; `cumulative_hazard`, likewise.
     summary : DataFrame
-        One row a group: `customers`, `events`, `censored`, `followed_days`
+        One row a segment, or one: `customers`, `events`, `censored`, `followed_days`
         (the longest watched), `median_days` (NaN: not reached) with interval,
         `horizon_days`, `survival` at the horizon and `mean_days` up to it,
         with intervals; of those who ended, the share who came back within
         `comeback_days` (`comeback_rate`, with interval); `seen_at_start`,
         customers whose clock may start too late (see `Tenures`).
     comparison : DataFrame
-        One row a pair of groups, empty with one: `a`, `b`,
+        One row a pair of segments, empty with one: `a`, `b`,
         `difference_days` (mean days up to the horizon, b − a) with
         interval (unadjusted), `p_value`, `p_value_holm`; `logrank` (chi-squared
         of the pair's log-rank test), `logrank_p_value`, `logrank_p_value_holm`.
     overall_test : DataFrame
-        The log-rank test of all groups at once: `statistic`,
-        `degrees_of_freedom`, `p_value`; empty with one group.
+        The log-rank test of all segments at once: `statistic`,
+        `degrees_of_freedom`, `p_value`; empty with one.
     incidence : DataFrame
-        Where tenures can end in several ways: `group`, `end`, `time_days`,
+        Where tenures can end in several ways: `segment`, `end`, `time_days`,
         `at_risk`, `events`, `incidence` with interval; else empty.
     comeback : DataFrame
         Of those who ended, how many were there again after how long:
-        `group`, `time_days` since the end, `at_risk`, `events`, `censored`,
+        `segment`, `time_days` since the end, `at_risk`, `events`, `censored`,
         `comeback_rate` with interval. Empty for durations without it.
     sensitivity : DataFrame
         For inactivity measured from a log, the same with shorter and longer
-        silences: `limit_days`, `group`, `customers`, `events`, `median_days`,
+        silences: `limit_days`, `segment`, `customers`, `events`, `median_days`,
         `survival` (at the horizon), `comeback_rate` (within the summary's
         `comeback_days`), each with interval. Under `dated="known"` curves of
         different silences are also shifted against each other.
@@ -96,7 +96,7 @@ class SurvivalCurve(ChurnResult):
         Returns
         -------
         DataFrame
-            `group`, `time_days`, `survival` with interval; NaN after the last
+            `segment`, `time_days`, `survival` with interval; NaN after the last
             day that was watched.
 
         Examples
@@ -106,7 +106,7 @@ class SurvivalCurve(ChurnResult):
         [0.75, 0.5]
         """
         read = curve_at(kaplan_meier(self.risk, self.params["confidence"]), [_age(time) for time in times])
-        return _in_days(read).drop(columns="survival_se")
+        return self._shaped(read).drop(columns="survival_se")
 
     def given(self, active: Any, *times: Any) -> pd.DataFrame:
         """Read the curve for those still there at an age: the chance to be there later, too.
@@ -121,7 +121,7 @@ class SurvivalCurve(ChurnResult):
         Returns
         -------
         DataFrame
-            `group`, `given_days`, `time_days`, `survival` with interval.
+            `segment`, `given_days`, `time_days`, `survival` with interval.
 
         Examples
         --------
@@ -131,7 +131,7 @@ class SurvivalCurve(ChurnResult):
         """
         ages = [_age(time) for time in times]
         read = conditional_survival(self.risk, _age(active), ages, self.params["confidence"])
-        return _in_days(read).rename(columns={"given": "given_days"}).drop(columns="survival_se")
+        return self._shaped(read).rename(columns={"given": "given_days"}).drop(columns="survival_se")
 
     def hazard(self, every: Any = "30d") -> pd.DataFrame:
         """Estimate the rate of leaving in each period of age: ends by days at risk.
@@ -144,7 +144,7 @@ class SurvivalCurve(ChurnResult):
         Returns
         -------
         DataFrame
-            `group`, `from_days`, `to_days`, `events`, `at_risk_days`,
+            `segment`, `from_days`, `to_days`, `events`, `at_risk_days`,
             `hazard` (ends a day) with exact interval.
 
         Examples
@@ -160,7 +160,7 @@ class SurvivalCurve(ChurnResult):
         edges = edges[: max(2, int(np.searchsorted(edges, self.risk["time"].max())) + 1)]
         rates = period_hazard(self.risk, edges, self.params["confidence"])
         names = {"period_start": "from_days", "period_end": "to_days", "person_time": "at_risk_days"}
-        return rates.rename(columns=names)
+        return self._shaped(rates).rename(columns=names)
 
     def smoothed_hazard(self, bandwidth: Any = None) -> pd.DataFrame:
         """Estimate the rate of leaving as a smooth curve of age.
@@ -174,13 +174,13 @@ class SurvivalCurve(ChurnResult):
         Returns
         -------
         DataFrame
-            `group`, `time_days`, `hazard` (ends a day) with interval.
+            `segment`, `time_days`, `hazard` (ends a day) with interval.
         """
         width = None if bandwidth is None else _age(bandwidth)
-        return _in_days(smoothed_hazard(self.risk, width, confidence=self.params["confidence"]))
+        return self._shaped(smoothed_hazard(self.risk, width, confidence=self.params["confidence"]))
 
     def logrank(self, weights: str = "logrank", *, rho: float = 0, gamma: float = 0) -> pd.DataFrame:
-        """Test whether the groups differ, with weights of your choice.
+        """Test whether the segments differ, with weights of your choice.
 
         Parameters
         ----------
@@ -199,8 +199,11 @@ class SurvivalCurve(ChurnResult):
         return pd.DataFrame([row])
 
     def at_risk(self, times: Any) -> pd.DataFrame:
-        """Count who is watched at chosen ages: `group`, `time_days`, `at_risk`."""
-        return _in_days(number_at_risk(self.risk, times))
+        """Count who is watched at chosen ages: `segment`, `time_days`, `at_risk`."""
+        return self._shaped(number_at_risk(self.risk, times))
+
+    def _shaped(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return by_segment(frame, self.params["by"]).rename(columns={"time": "time_days"})
 
     # -- the same for all results ------------------------------------------------------------
 
@@ -217,12 +220,12 @@ class SurvivalCurve(ChurnResult):
         return survival_figure(self)
 
     def customers(self, row: int | str, log: Any = None) -> pd.Index:
-        """Return the customers who ended at a row of `table`, or all of a group; computed again.
+        """Return the customers who ended at a row of `table`, or all of a segment; computed again.
 
         Parameters
         ----------
         row : int or str
-            Position in `table`, or a group's name.
+            Position in `table`, or a segment's name.
         log : InteractionLog or Tenures, optional
             What the curve was made of, if the result came from a file.
         """
@@ -234,12 +237,14 @@ class SurvivalCurve(ChurnResult):
             raise ParameterError(f"row == {row}, must be from 0 to {len(self.table) - 1}")
         wanted = self.table.iloc[row]
         rows = found.table
-        there = (rows["group"] == wanted["group"]) & (rows["duration_days"] == wanted["time_days"]) & rows["event"]
+        there = (rows["duration_days"] == wanted["time_days"]) & rows["event"]
+        if "segment" in rows:
+            there &= rows["segment"] == wanted["segment"]
         ids: pd.Index = pd.Index(rows.loc[there, "customer"])
         return ids
 
     def metrics(self) -> pd.DataFrame:
-        """Flat records of each group: median, survival and mean at the horizon, share who came back, counts."""
+        """Flat records of each segment: median, survival and mean at the horizon, share who came back, counts."""
         found = []
         for row in records(self.summary):
             within = f"{row['horizon_days']:g} days"
@@ -254,25 +259,24 @@ class SurvivalCurve(ChurnResult):
             ):
                 record = {"name": name, "value": row[name], "unit": unit, "period": period}
                 record |= {"low": row.get(f"{name}_low"), "high": row.get(f"{name}_high")}
-                record |= {"n": row[base or name], "segment": segment(self, row)}
+                record |= {"n": row[base or name], "segment": segment(row)}
                 found.append(record)
         return metric_table(found, self.definition)
 
     def describe(self) -> str:
         """Say when half are gone, how many are there at the horizon, and how many of the gone came back."""
         rows = records(self.summary)
-        grouped = len(rows) > 1 or bool(self.params["by"])
-        sentences = [_headline(row, grouped) for row in rows] if len(rows) <= 3 else [_range(rows)]
+        sentences = [_headline(row) for row in rows] if len(rows) <= 3 else [_range(rows)]
         if len(self.overall_test):
-            sentences.append(say("churn.groups_test", **records(self.overall_test)[0]))
+            sentences.append(say("churn.segments_test", **records(self.overall_test)[0]))
         sentences += rule_sentences(self.params, int(self.summary["seen_at_start"].sum()))
-        if not grouped and np.isfinite(rows[0]["comeback_rate"]):
+        if not self.params["by"] and np.isfinite(rows[0]["comeback_rate"]):
             sentences.append(say("churn.comeback", **rows[0]))
         return " ".join(sentences)
 
     def _shown(self) -> pd.DataFrame:
-        columns = ["group"] if self.params["by"] else []
-        columns += ["customers", "events", "median_days", "horizon_days", "survival", "mean_days", "comeback_rate"]
+        columns = ["segment", "customers", "events", "median_days", "horizon_days", "survival", "mean_days"]
+        columns.append("comeback_rate")
         ended = [f"{name}_{side}" for name in columns for side in ("low", "high")]
         return self.summary[[name for name in self.summary if name in {*columns, *ended}]]
 
@@ -304,25 +308,25 @@ def survival_curve(
     churn, start, activity, dated, washout
         As for `tenures`, when the source is a log.
     by : str, optional
-        Column that groups customers, as known at the start. Tenures have
-        their groups already.
+        Column that splits customers, as known at the start. Tenures are
+        split already.
     horizon : str, timedelta or number, optional
         Age at which survival and the restricted mean are read. If not given:
         the longest of 1 week, 2 weeks, 30, 60, 90, 180 days, 1, 2 and 3 years
-        at which every group has 25 customers watched, or else the longest age
-        that all groups reach.
+        at which every segment has 25 customers watched, or else the longest age
+        that all segments reach.
     confidence : float
         Coverage of each interval.
 
     Returns
     -------
     SurvivalCurve
-        Curve, medians, comparison of groups, come-backs and sensitivity.
+        Curve, medians, comparison of segments, come-backs and sensitivity.
 
     Notes
     -----
     Kaplan & Meier (1958) with log(−log) intervals; medians by Brookmeyer &
-    Crowley (1982); groups by log-rank (Mantel 1966) and restricted means
+    Crowley (1982); segments by log-rank (Mantel 1966) and restricted means
     (Royston & Parmar 2013). The share who came back is 1 − Kaplan–Meier of the
     time from the end until the next activity.
 
@@ -351,25 +355,27 @@ def survival_curve(
     definition = "survival_curve/1" if known is None else definition_of(known, "survival")
     params |= {"horizon_days": found.horizon, "confidence": confidence, "definition": definition}
     # The query of tenures may know customers' sign-ups, and a result holds no customer.
+    frames = (found.table, found.summary, found.incidence, found.comeback, found.sensitivity)
+    table, summary, incidence, comeback, sensitivity = (by_segment(frame, params["by"]) for frame in frames)
     return SurvivalCurve(
-        found.table, found.summary, found.comparison, left_out, params, source, found.overall_test,
-        found.incidence, found.comeback, found.sensitivity, found.risk, asked,
+        table, summary, found.comparison, left_out, params, source, found.overall_test, incidence, comeback,
+        sensitivity, found.risk, asked,
     )  # fmt: skip
 
 
-def _headline(row: dict[Any, Any], grouped: bool) -> str:
+def _headline(row: dict[Any, Any]) -> str:
     median = "median" if np.isfinite(row["median_days"]) else "no_median"
     there = "there" if np.isfinite(row["survival"]) else "not_followed"
     said = {"half_gone": say(f"churn.{median}", **row), "still_there": say(f"churn.{there}", **row)}
-    return say(f"churn.{'of_group' if grouped else 'of_all'}", group=row["group"], **said)
+    return say("churn.of_segment", segment=row["segment"], **said) if "segment" in row else say("churn.of_all", **said)
 
 
 def _range(rows: list[dict[str, Any]]) -> str:
-    """Say which of many groups keeps the most and which the fewest."""
+    """Say which of many segments keeps the most and which the fewest."""
     known = [row for row in rows if np.isfinite(row["survival"])] or rows
     most, fewest = (pick(known, key=lambda row: row["survival"]) for pick in (max, min))
     values = {f"{end}_{name}": row[name] for end, row in (("most", most), ("fewest", fewest)) for name in _RANGE}
-    return say("churn.group_range", groups=len(rows), horizon_days=most["horizon_days"], **values)
+    return say("churn.segment_range", segments=len(rows), horizon_days=most["horizon_days"], **values)
 
 
 def _age(value: Any) -> Any:
@@ -379,7 +385,3 @@ def _age(value: Any) -> Any:
             raise ParameterError(f"an age must be 0 or more, got {value!r}")
         return value
     return whole_days(value, name="age")
-
-
-def _in_days(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.rename(columns={"time": "time_days"})

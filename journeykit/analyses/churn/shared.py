@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
+from journeykit.analyses.churn.rules import OVERALL
 from journeykit.results.base import Result
 from journeykit.text import html_result, html_table, say, word
 
@@ -29,9 +31,24 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def segment(result: Result, row: Mapping[Any, Any]) -> str:
-    """Name a group in metric records: nothing where there is only one."""
-    return str(row["group"]) if result.params["by"] else ""
+def segment(row: Mapping[Any, Any]) -> str:
+    """Name a segment in metric records: nothing where nothing splits."""
+    return str(row.get("segment", ""))
+
+
+def by_segment(frame: pd.DataFrame, by: Any) -> pd.DataFrame:
+    """Name the groups of a frame for its reader: `segment` where something splits them, nothing where not."""
+    if "group" not in frame:
+        return frame
+    return frame.rename(columns={"group": "segment"}) if by else frame.drop(columns="group")
+
+
+def groups_of(table: pd.DataFrame) -> pd.Series:
+    """Tell the group of each row as a categorical: one for all where nothing splits them."""
+    if "segment" in table:
+        return table["segment"]
+    codes = np.zeros(len(table), np.int8)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index([OVERALL]), ordered=True), table.index)
 
 
 def rule_sentences(params: Mapping[str, Any], seen_at_start: int) -> list[str]:

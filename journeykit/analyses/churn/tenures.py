@@ -12,7 +12,7 @@ import pandas as pd
 
 from journeykit.analyses.churn.query import definition_of, described, settle, sign_ups_without_events
 from journeykit.analyses.churn.rules import OVERALL, Cancel, Inactivity
-from journeykit.analyses.churn.shared import ChurnResult, records, rule_sentences, segment
+from journeykit.analyses.churn.shared import ChurnResult, by_segment, records, rule_sentences, segment
 from journeykit.analyses.churn.spans import KEPT, Query
 from journeykit.analyses.churn.tally import left_out_reasons, list_spans
 from journeykit.errors import ParameterError
@@ -40,7 +40,7 @@ class Tenures(ChurnResult):
     Attributes
     ----------
     table : DataFrame
-        `customer`; `group` ("overall" without `by`); `started_at`, the first
+        `customer`; `segment`, with `by`; `started_at`, the first
         day; `enters_days`, the age since which the customer is watched: at
         risk at t means enters < t ≤ duration, so -1 lets an end on day 0
         count; `duration_days`; `event`, whether the tenure ended;
@@ -48,7 +48,7 @@ class Tenures(ChurnResult):
         customer was there again after the end; `comeback_days`, after how
         many days, or for how many days it was looked for (NaN without an end).
     summary : DataFrame
-        One row a group: `customers`, `events`, `censored`, `followed_days`
+        One row a segment, or one: `customers`, `events`, `censored`, `followed_days`
         (the longest duration), `seen_at_start`: customers whose clock may
         start too late, because they are first seen where customers from
         before the log show first (`washout` leaves them out).
@@ -68,7 +68,7 @@ class Tenures(ChurnResult):
 
     @classmethod
     def from_durations(
-        cls, durations: Any, events: Any, enters: Any = None, groups: Any = None, *, customers: Any = None
+        cls, durations: Any, events: Any, enters: Any = None, segments: Any = None, *, customers: Any = None
     ) -> Tenures:
         """Take durations that were measured elsewhere.
 
@@ -82,8 +82,8 @@ class Tenures(ChurnResult):
             end, missing where it did not.
         enters : array, optional
             Age since which each was watched; 0 if not given.
-        groups : array, optional
-            Groups to compare, known at the start.
+        segments : array, optional
+            Segments to compare, known at the start.
         customers : array, optional
             Ids; row numbers if not given.
 
@@ -101,10 +101,9 @@ class Tenures(ChurnResult):
         enter = np.broadcast_to(_numbers(0 if enters is None else enters, "enters"), duration.shape)
         end = _ends(events, len(duration))
         ids = pd.RangeIndex(len(duration)) if customers is None else pd.Index(customers)
-        given = np.full(len(duration), OVERALL, dtype=object) if groups is None else np.asarray(groups, dtype=object)
-        group = pd.Series(given)
+        group = pd.Series([OVERALL] * len(duration) if segments is None else np.asarray(segments), dtype=object)
         group = group.where(group.notna(), MISSING).astype(str)
-        for name, each in (("customers", ids), ("groups", group)):
+        for name, each in (("customers", ids), ("segments", group)):
             if len(each) != len(duration):
                 raise ParameterError(
                     f"durations and {name} must have the same length, got {len(duration)}, {len(each)}"
@@ -122,7 +121,7 @@ class Tenures(ChurnResult):
         kept = at_risk_rows(duration, enter)
         params: dict[str, Any] = {
             "definition": "tenures/1",
-            "by": None if groups is None else "group",
+            "by": None if segments is None else "segment",
             "observed_until": None,
         }
         params |= {"churn": None, "limit_days": 0, "dated": None}
@@ -141,26 +140,26 @@ class Tenures(ChurnResult):
         return tenures_figure(self)
 
     def customers(self, row: int | str, log: Any = None) -> pd.Index:
-        """Return the customer of a row, or all of a group.
+        """Return the customer of a row, or all of a segment.
 
         Parameters
         ----------
         row : int or str
-            Position in `table`, or a group's name.
+            Position in `table`, or a segment's name.
         log : InteractionLog, optional
             Not needed: tenures know their customers.
         """
         return customers_of(self, row)
 
     def metrics(self) -> pd.DataFrame:
-        """Flat records: customers and events of each group."""
+        """Flat records: customers and events of each segment."""
         found = [
             {
                 "name": name,
                 "value": row[name],
                 "n": row["customers"],
                 "unit": "customers",
-                "segment": segment(self, row),
+                "segment": segment(row),
             }
             for row in records(self.summary)
             for name in ("customers", "events")
@@ -174,7 +173,7 @@ class Tenures(ChurnResult):
         return " ".join([counts, *rule_sentences(self.params, int(self.summary["seen_at_start"].sum()))])
 
     def _shown(self) -> pd.DataFrame:
-        return self.table if self.params["by"] else self.table.drop(columns="group")
+        return self.table
 
 
 def tenures(
@@ -230,7 +229,7 @@ def tenures(
         Leave out customers first seen within this time after the log's
         begin: they may have started before. As long as the silence, at least.
     by : str, optional
-        Column that groups customers, read where it is known at the start: on
+        Column that splits customers, read where it is known at the start: on
         the start event (or the first activity); with `signed_up`, on the
         first event of that day, or when the customer is first seen if it
         enters late. Missing is a group of its own.
@@ -329,26 +328,29 @@ def _made(
     seen_at_start: Any = None,
     **more: Any,
 ) -> Tenures:
-    groups = table["group"].cat.categories
-    codes, event = table["group"].cat.codes.to_numpy(), table["event"].to_numpy()
+    group = table["group"]
+    groups = group.cat.categories
+    codes, event = group.cat.codes.to_numpy(), table["event"].to_numpy()
     old = np.zeros(len(table)) if seen_at_start is None else seen_at_start
 
     def count(of: Any = None) -> npt.NDArray[np.int64]:
         return np.bincount(codes, weights=of, minlength=len(groups)).astype(np.int64)
 
-    longest = table["duration_days"].groupby(table["group"], observed=False).max().to_numpy()
+    longest = table["duration_days"].groupby(group, observed=False).max().to_numpy()
     columns = {"group": groups, "customers": count(), "events": count(event), "censored": count(~event)}
     summary = pd.DataFrame(columns | {"followed_days": longest, "seen_at_start": count(old)})
+    table, summary = by_segment(table, params["by"]), by_segment(summary, params["by"])
     return kind(table, summary, pd.DataFrame(), left_out_table(reasons), params, **more)
 
 
 def customers_of(found: Tenures, row: int | str) -> pd.Index:
-    """Return the ids of one row, or of a whole group."""
+    """Return the ids of one row, or of a whole segment."""
     if isinstance(row, str):
-        groups = found.summary["group"].tolist()
-        if row not in groups:
-            raise ParameterError(f"row must be a position or one of the groups {groups}, got {row!r}")
-        chosen = found.table[found.table["group"] == row]
+        segments = found.summary["segment"].tolist() if "segment" in found.summary else []
+        if row not in segments:
+            among = f" or one of the segments {segments}" if segments else ": nothing splits these"
+            raise ParameterError(f"row must be a position{among}, got {row!r}")
+        chosen = found.table[found.table["segment"] == row]
     elif not 0 <= row < len(found.table):
         raise ParameterError(f"row == {row}, must be from 0 to {len(found.table) - 1}")
     else:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.rules import Inactivity, whole_days
-from journeykit.analyses.churn.shared import ChurnResult, records
+from journeykit.analyses.churn.rules import OVERALL, Inactivity, whole_days
+from journeykit.analyses.churn.shared import ChurnResult, by_segment, records, segment
 from journeykit.analyses.churn.silences import RANKS, Activity, Silences, count_silences, list_silent, spread
 from journeykit.analyses.churn.tally import left_out_reasons
 from journeykit.errors import ParameterError
@@ -41,25 +41,24 @@ class ChurnThreshold(ChurnResult):
     Attributes
     ----------
     table : DataFrame
-        One row per group and limit, a selection of days up to the longest
-        that is watched well enough: `group` ("overall" without `by`),
-        `limit_days`; `silences` longer than the limit; `customers` who have
+        One row per limit (and `segment`, with `by`), a selection of days up to the longest
+        that is watched well enough: `limit_days`; `silences` longer than the limit; `customers` who have
         any; `at_risk`, those silences watched until the horizon after it or
         broken no sooner; `comeback_rate`, the share broken within the horizon
         after the limit, with interval (clustered by customer).
     summary : DataFrame
-        One row a group: `limit_days`, the threshold (missing: no silence
+        One row a segment, or one: `limit_days`, the threshold (missing: no silence
         meets the limit); `comeback_rate` there, with interval; `silences`,
         `customers` likewise; `longest_days`, the longest limit that is
         watched well enough (0: none).
     by_rank : DataFrame
         At the threshold (or the longest limit, where there is none), by the
-        active day that the silence follows: `group`, `active_day` ("1", "2",
+        active day that the silence follows: `segment`, `active_day` ("1", "2",
         "3", "4+"), `limit_days`, `silences`, `customers`, `comeback_rate`
         with interval. Where these differ, one threshold does not fit all.
     sensitivity : DataFrame
         The threshold for half, the same and twice the horizon, and the same
-        for the accepted share: `group`, `horizon_days`, `max_comeback_rate`,
+        for the accepted share: `segment`, `horizon_days`, `max_comeback_rate`,
         `limit_days`.
     """
 
@@ -112,17 +111,16 @@ class ChurnThreshold(ChurnResult):
         wanted = self.table.iloc[row]
         source = self._log(log)
         found = source.tally(
-            list_silent, activity=self.activity, group=wanted["group"], longer=int(wanted["limit_days"])
+            list_silent, activity=self.activity, group=wanted.get("segment", OVERALL), longer=int(wanted["limit_days"])
         )
         ids: pd.Index = found.index
         return ids
 
     def metrics(self) -> pd.DataFrame:
-        """Flat records of each group: the threshold, and the share who come back after it."""
+        """Flat records of each segment: the threshold, and the share who come back after it."""
         found = []
         for row in records(self.summary):
-            segment = str(row["group"]) if self.params["by"] else ""
-            common = {"n": row["silences"], "segment": segment}
+            common = {"n": row["silences"], "segment": segment(row)}
             found.append({"name": "limit_days", "value": row["limit_days"], "unit": "days"} | common)
             rate = {"name": "comeback_rate", "value": row["comeback_rate"], "unit": "share"}
             found.append(rate | {"low": row["comeback_rate_low"], "high": row["comeback_rate_high"]} | common)
@@ -140,20 +138,20 @@ class ChurnThreshold(ChurnResult):
                 if row["longest_days"]
                 else "too_short"
             )
-            sentence = say(f"churn.{kind}", **row | asked | self._last(row["group"]))
-            grouped = bool(self.params["by"])
-            sentences.append(say("churn.named", group=row["group"], sentence=sentence) if grouped else sentence)
+            sentence = say(f"churn.{kind}", **row | asked | self._last(row))
+            named = "segment" in row
+            sentences.append(say("churn.named", segment=row["segment"], sentence=sentence) if named else sentence)
         return " ".join(sentences)
 
-    def _last(self, group: str) -> dict[str, Any]:
+    def _last(self, row: dict[str, Any]) -> dict[str, Any]:
         """Say what the longest limit that is watched well enough has."""
-        rows = self.table[self.table["group"] == group]
+        rows = self.table[self.table["segment"] == row["segment"]] if "segment" in row else self.table
         names = [f"comeback_rate{side}" for side in _SIDES]
         values = rows[names].iloc[-1] if len(rows) else pd.Series(np.nan, names)
         return {name.replace("comeback", "last"): values[name] for name in names}
 
     def _shown(self) -> pd.DataFrame:
-        return self.summary if self.params["by"] else self.summary.drop(columns="group")
+        return self.summary
 
 
 def churn_threshold(
@@ -183,7 +181,7 @@ def churn_threshold(
     activity : str, collection of str or Step, optional
         What counts as activity; every event if not given.
     by : str, optional
-        Column that groups customers, as known at their first activity.
+        Column that splits customers, as known at their first activity.
     confidence : float
         Coverage of the intervals.
 
@@ -238,10 +236,9 @@ def churn_threshold(
         "observed_until": as_timestamp(log.observed_until, log.timezone),
         "definition": f"churn_threshold_{ahead}d/1",
     }
-    return ChurnThreshold(
-        table, _summary(table, groups, chosen, ahead), pd.DataFrame(), left_out, params, log,
-        by_rank, _sensitivity(groups, ahead, max_comeback), asked,
-    )  # fmt: skip
+    frames = (table, _summary(table, groups, chosen, ahead), by_rank, _sensitivity(groups, ahead, max_comeback))
+    table, summary, by_rank, sensitivity = (by_segment(frame, by) for frame in frames)
+    return ChurnThreshold(table, summary, pd.DataFrame(), left_out, params, log, by_rank, sensitivity, asked)
 
 
 def _table(

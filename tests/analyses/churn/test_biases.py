@@ -186,7 +186,7 @@ def test_a_group_known_only_later_makes_its_members_immortal_and_can_not_be_aske
     ever = frame.loc[uses, "customer"].unique()
     naive = survival_curve(
         Tenures.from_durations(
-            found.table["duration_days"], found.table["event"], groups=found.table["customer"].isin(ever).map(str)
+            found.table["duration_days"], found.table["event"], segments=found.table["customer"].isin(ever).map(str)
         ),
         horizon=AGE,
     )
@@ -203,7 +203,7 @@ def test_nothing_that_happens_after_the_start_can_leak_into_groups():
     known = [
         tenures(make_log(rows[:n], columns=["p"], observed_until=61), by="p", churn=SILENCE).table for n in (1, 2, 3)
     ]
-    assert [table["group"].iloc[0] for table in known] == ["x", "x", "x"]
+    assert [table["segment"].iloc[0] for table in known] == ["x", "x", "x"]
 
 
 def test_old_customers_at_the_beginning_of_a_log_are_counted_and_a_washout_mends_it(whole):

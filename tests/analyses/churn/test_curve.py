@@ -21,11 +21,13 @@ approx = pytest.approx
 TREATED = [6, 6, 6, 7, 10, 13, 16, 22, 23, 6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
 RELAPSED = [1] * 9 + [0] * 12
 PLACEBO = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23]
-REMISSIONS = Tenures.from_durations(TREATED + PLACEBO, RELAPSED + [1] * 21, groups=["treated"] * 21 + ["placebo"] * 21)
+REMISSIONS = Tenures.from_durations(
+    TREATED + PLACEBO, RELAPSED + [1] * 21, segments=["treated"] * 21 + ["placebo"] * 21
+)
 
 
 def of_group(frame, group):
-    return frame[frame["group"] == group]
+    return frame[frame["segment"] == group]
 
 
 def test_curve_matches_published_remissions():
@@ -44,7 +46,7 @@ def test_curve_matches_published_remissions():
 def test_medians_and_log_rank_match_published_remissions():
     # Kleinbaum & Klein (2012), ch. 2: medians 23 and 8 weeks; log-rank 16.79, expected 10.75 and 19.25.
     found = survival_curve(REMISSIONS)
-    assert found.summary.set_index("group")["median_days"].to_dict() == {"placebo": 8, "treated": 23}
+    assert found.summary.set_index("segment")["median_days"].to_dict() == {"placebo": 8, "treated": 23}
     assert found.overall_test["statistic"].tolist() == approx([16.79], abs=5e-3)
     assert found.comparison["logrank"].tolist() == approx([16.79], abs=5e-3)
     # Wilcoxon (Gehan): 13.46 as printed there.
@@ -66,12 +68,12 @@ def many():
     life = np.ceil(rng.exponential(np.where(group == "x", 40, 70)))
     end = np.ceil(rng.uniform(1, 120, 400))
     enter = np.where(rng.random(400) < 0.3, np.minimum(rng.integers(0, 20, 400), np.minimum(life, end) - 1), 0)
-    return pd.DataFrame({"duration": np.minimum(life, end), "event": life <= end, "enter": enter, "group": group})
+    return pd.DataFrame({"duration": np.minimum(life, end), "event": life <= end, "enter": enter, "segment": group})
 
 
 def test_curves_are_those_of_lifelines(many):
-    found = survival_curve(Tenures.from_durations(many["duration"], many["event"], many["enter"], many["group"]))
-    for group, rows in many.groupby("group"):
+    found = survival_curve(Tenures.from_durations(many["duration"], many["event"], many["enter"], many["segment"]))
+    for group, rows in many.groupby("segment"):
         curve = of_group(found.table, group).set_index("time_days")
         fit = KaplanMeierFitter().fit(rows["duration"], rows["event"], entry=rows["enter"])
         expected = fit.survival_function_at_times(curve.index).to_numpy()
@@ -88,19 +90,21 @@ def test_curves_are_those_of_lifelines(many):
 
 
 def test_log_rank_is_that_of_lifelines(many):
-    rows = many[many["group"] != "z"]
-    found = survival_curve(Tenures.from_durations(rows["duration"], rows["event"], groups=rows["group"]))
-    x, y = rows[rows["group"] == "x"], rows[rows["group"] == "y"]
+    rows = many[many["segment"] != "z"]
+    found = survival_curve(Tenures.from_durations(rows["duration"], rows["event"], segments=rows["segment"]))
+    x, y = rows[rows["segment"] == "x"], rows[rows["segment"] == "y"]
     test = logrank_test(x["duration"], y["duration"], x["event"], y["event"])
     assert found.comparison["logrank"].tolist() == approx([test.test_statistic])
     assert found.comparison["logrank_p_value"].tolist() == approx([test.p_value])
 
 
 def test_every_pair_of_groups_is_compared_and_corrected(many):
-    found = survival_curve(Tenures.from_durations(many["duration"], many["event"], groups=many["group"]), horizon=60)
+    found = survival_curve(
+        Tenures.from_durations(many["duration"], many["event"], segments=many["segment"]), horizon=60
+    )
     table = found.comparison
     assert table[["a", "b"]].to_numpy().tolist() == [["x", "y"], ["x", "z"], ["y", "z"]]
-    means = found.summary.set_index("group")["mean_days"]
+    means = found.summary.set_index("segment")["mean_days"]
     assert table["difference_days"].to_numpy() == approx([means[b] - means[a] for a, b in table[["a", "b"]].to_numpy()])
     for name in ("p_value", "logrank_p_value"):
         ordered = sorted(table[name])
@@ -140,7 +144,7 @@ def test_groups_known_at_the_start_split_the_curve():
     ]
     log = make_log(rows, columns=["channel"], channel="channel", observed_until=60)
     found = survival_curve(log, churn=Inactivity("20d"), by="channel")
-    assert found.summary[["group", "customers", "events"]].to_numpy().tolist() == [["shop", 2, 0], ["web", 3, 3]]
+    assert found.summary[["segment", "customers", "events"]].to_numpy().tolist() == [["shop", 2, 0], ["web", 3, 3]]
 
 
 def test_the_share_who_came_back_is_estimated_from_the_end_on():
@@ -200,7 +204,6 @@ def test_the_curve_is_a_result():
     assert metrics.set_index("name").loc["median_days", "value"] == 45
     ended = found.table.index[found.table["events"] > 0][0]
     assert len(found.customers(int(ended))) == 35
-    assert len(found.customers("overall")) == 35
     stored = pickle.loads(pickle.dumps(found))
     pd.testing.assert_frame_equal(stored.table, found.table)
     with pytest.raises(LogError, match="without its log"):
@@ -254,7 +257,7 @@ def test_what_is_not_reached_is_missing_and_said():
 
 
 def test_of_many_groups_the_ends_of_the_range_are_said():
-    found = survival_curve(Tenures.from_durations([9, 1, 9, 1, 9], [0, 1, 0, 1, 0], groups=[*"abcda"]), horizon=5)
+    found = survival_curve(Tenures.from_durations([9, 1, 9, 1, 9], [0, 1, 0, 1, 0], segments=[*"abcda"]), horizon=5)
     said = "Of 4 groups, a keeps the most customers for 5 days, 100.0%"
     assert found.describe().startswith(said)
     assert "and b the fewest, 0.0%" in found.describe()
@@ -266,7 +269,7 @@ def test_of_many_groups_the_ends_of_the_range_are_said():
 def test_every_column_has_words(code, many):
     log = make_log([("a", "visit", 0), ("b", "visit", 1), ("b", "order", 4)], observed_until=61)
     cancelled = survival_curve(log, churn=Cancel("order"), start="visit")
-    grouped = survival_curve(Tenures.from_durations(many["duration"], many["event"], groups=many["group"]))
+    grouped = survival_curve(Tenures.from_durations(many["duration"], many["event"], segments=many["segment"]))
     silent = survival_curve(log, churn=Inactivity("9d"))
     ends = survival_curve(Tenures.from_durations([1, 2, 3], ["left", "moved", None]))
     frames = [grouped.table, grouped.summary, grouped.comparison, grouped.overall_test, ends.incidence]

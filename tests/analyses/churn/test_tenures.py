@@ -165,16 +165,19 @@ def test_groups_are_those_known_at_the_start():
     rows = [("a", "visit", 0, "web"), ("a", "visit", 9, "shop"), ("b", "visit", 3, None), ("b", "visit", 4, "web")]
     log = make_log(rows, columns=["channel"], channel="channel", observed_until=61)
     found = tenures(log, churn=MONTH, by="channel")
-    assert found.table["group"].tolist() == ["web", "(missing)"]
-    assert found.summary["group"].tolist() == ["web", "(missing)"]
+    assert found.table["segment"].tolist() == ["web", "(missing)"]
+    assert found.summary["segment"].tolist() == ["web", "(missing)"]
     signed_up = {"a": "2024-01-10", "b": "2024-01-03"}  # a does something on the day; b only two days later
-    assert tenures(log, churn=MONTH, by="channel", signed_up=signed_up).table["group"].tolist() == ["shop", "(missing)"]
+    assert tenures(log, churn=MONTH, by="channel", signed_up=signed_up).table["segment"].tolist() == [
+        "shop",
+        "(missing)",
+    ]
 
 
 def test_stages_group_in_their_own_order():
     stages = jk.StageModel.of({"zeal": "buy", "awe": "visit"})
     log = make_log([("a", "visit", 0), ("b", "buy", 0), ("c", "chat", 0)], observed_until=61).with_stages(stages)
-    assert tenures(log, churn=MONTH, by="stage").summary["group"].tolist() == ["zeal", "awe", "(unmapped)"]
+    assert tenures(log, churn=MONTH, by="stage").summary["segment"].tolist() == ["zeal", "awe", "(unmapped)"]
 
 
 # -- cancelling ------------------------------------------------------------------------------
@@ -283,7 +286,7 @@ def test_durations_from_elsewhere_keep_entries_groups_and_ends():
     made = Tenures.from_durations([5, 2, 9], ["left", None, ""], [0, 2, 4], ["x", None, "y"], customers=["a", "b", "c"])
     assert made.table["customer"].tolist() == ["a", "c"]
     assert made.table[["enters_days", "duration_days", "event"]].to_numpy().tolist() == [[0, 5, True], [4, 9, False]]
-    assert made.table["group"].tolist() == ["x", "y"]
+    assert made.table["segment"].tolist() == ["x", "y"]
     assert made.table["end"].tolist()[0] == "left"
     assert made.table["end"].isna().tolist() == [False, True]
     assert reasons(made) == {"churn.no_time_at_risk": 1}  # b ends when it enters
@@ -312,7 +315,8 @@ def test_tenures_are_a_result():
     found = tenures(log, churn=MONTH)
     assert found.summary[["customers", "events", "censored"]].to_numpy().tolist() == [[2, 1, 1]]
     assert found.customers(1).tolist() == ["b"]
-    assert found.customers("overall").tolist() == ["a", "b"]
+    with pytest.raises(ParameterError, match="nothing splits"):
+        found.customers("overall")
     assert found.describe().startswith("2 customers: 1 left, 1 still there at the end of observation. Gone means: no")
     assert found.metrics()["value"].tolist() == [2, 1]
     assert "1 customer left out" in repr(found)
@@ -322,7 +326,7 @@ def test_tenures_are_a_result():
     pd.testing.assert_frame_equal(back.table, found.table)
     with pytest.raises(ParameterError, match="row == 7"):
         found.customers(7)
-    with pytest.raises(ParameterError, match="groups"):
+    with pytest.raises(ParameterError, match="must be a position"):
         found.customers("shop")
 
 

@@ -289,7 +289,7 @@ def found() -> ChurnThreshold:
 
 
 def test_the_threshold_is_a_result(found):
-    assert found.summary["group"].tolist() == ["shop", "web"]
+    assert found.summary["segment"].tolist() == ["shop", "web"]
     assert found.rule is None  # a threshold a group: which is not for this to say
     metrics = found.metrics()
     assert not metrics.duplicated(["name", "segment", "period", "definition"]).any()
@@ -316,7 +316,7 @@ def test_the_picture_is_the_table(found):
     ax = found.plot()
     drawn = [line for line in ax.lines if len(line.get_xdata()) > 2]
     for line, group in zip(drawn, ["shop", "web"], strict=True):
-        rows = found.table[found.table["group"] == group]
+        rows = found.table[found.table["segment"] == group]
         assert line.get_xdata().tolist() == rows["limit_days"].tolist()
         assert line.get_ydata().tolist() == rows["comeback_rate"].tolist()
     marks = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
