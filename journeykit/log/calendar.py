@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from journeykit.errors import ParameterError
+from journeykit.errors import LogError, ParameterError
 from journeykit.schema import PERIODS, WEEK_STARTS, check_one_of
 
+_LAST_YEAR = 9_000
 _FREQUENCY = {"day": "D", "month": "MS", "quarter": "QS", "year": "YS"}
 _WEEK = {"monday": "W-MON", "sunday": "W-SUN"}
 
@@ -70,6 +71,8 @@ def period_edges(start: int, end: int, *, period: str, timezone: str, week_start
     check_one_of("period", period, PERIODS)
     check_one_of("week_start", week_start, WEEK_STARTS)
     first, last = as_timestamp(start, timezone), as_timestamp(max(start, end - 1), timezone)
+    if last.year > _LAST_YEAR:
+        raise LogError(f"the times run to the year {last.year}: no calendar goes that far")
     if period == "hour":  # elapsed hours, so that a repeated local hour stays two
         into = pd.Timedelta(minutes=first.minute, seconds=first.second, microseconds=first.microsecond)
         begin = (first - into).tz_convert("UTC")

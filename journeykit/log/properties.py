@@ -47,7 +47,7 @@ class PropertyReader:
         codes, names = self._names.finish()
         if len(names) <= max(1000, MANY_DISTINCT * len(codes)):
             return pd.Series(pd.Categorical.from_codes(codes, categories=names))
-        texts: pd.Series = pd.Series(_named(codes, names), dtype=_text_type())
+        texts: pd.Series = pd.Series(_named(codes, names), dtype=text_type())
         return texts
 
     def _to_pieces(self) -> None:
@@ -64,7 +64,8 @@ def _named(codes: NDArray[np.int32], names: pd.Index) -> NDArray[np.object_]:
     return lookup[codes]
 
 
-def _text_type() -> Any:
+def text_type() -> Any:
+    """How texts are kept of which most differ: as Arrow keeps them, missing ones NaN."""
     try:
         return pd.StringDtype("pyarrow", na_value=np.nan)
     except TypeError:  # pandas 2.2

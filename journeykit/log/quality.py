@@ -95,19 +95,21 @@ def check_log(
     0  set_aside   0.25    0.5   False
     """
     limits = {"set_aside": limit, **(limits or {})}
-    _check_limits(limits)
+    _check_limits(limits, log)
     aside = len(log.quarantine)
     first = findings_table([Finding("set_aside", aside, "quarantined")], log.rows_read)
     table = pd.concat([first, log.quality], ignore_index=True) if aside else log.quality.reset_index(drop=True)
+    if not len(table):
+        table = findings_table([], 0)
     table.insert(3, "limit", table["rule"].map(limits).astype(np.float64))
     table.insert(4, "broken", table["share"] > table["limit"])
-    return table.astype({"personal": bool}) if "personal" in table else table.assign(personal=False)
+    return table.assign(personal=table["personal"].eq(True) if "personal" in table else False)
 
 
-def _check_limits(limits: Mapping[str, float | None]) -> None:
+def _check_limits(limits: Mapping[str, float | None], log: InteractionLog) -> None:
     from journeykit.log.rules import every_rule
 
-    known = ("set_aside", *every_rule())
+    known = ("set_aside", *every_rule(), *log.quality.get("rule", ()))
     for rule, share in limits.items():
         if rule not in known:
             raise ParameterError(f"there is no rule {rule!r}: {did_you_mean(rule, known)}")

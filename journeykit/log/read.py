@@ -25,6 +25,10 @@ from journeykit.log.times import resolution_us
 from journeykit.schema import DAY, check_one_of
 
 
+_LARGE = 1_000_000
+"""Rows above which memory is worth a call to give it back."""
+
+
 def read_log(
     source: Any,
     *,
@@ -165,7 +169,9 @@ def read_log(
                 intake.add(batch)
             if not intake.rows:
                 raise LogError(_no_usable(len(raw.lost), [each.text for each in raw.lost]))
-            return intake.finish()
+            taken = intake.finish()
+        _give_back_memory(taken.rows_read)
+        return taken
 
     while True:
         try:
@@ -208,6 +214,14 @@ def _build(taken: Taken, asked: Asked, duplicates: str, on_bad: str, rules: Opti
         rows_read=taken.rows_read,
         duplicates_merged=int(repeated.size) if merge else 0,
     )
+
+
+def _give_back_memory(rows: int) -> None:
+    """Let Arrow return to the system what reading took: it would keep it for the next file."""
+    if rows > _LARGE:
+        import pyarrow as pa
+
+        pa.default_memory_pool().release_unused()
 
 
 def _refuse_options(source: Any, given: dict[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from journeykit.log.build import offsets_of
 from journeykit.log.encode import encode_customers
 from journeykit.log.events import Segment
 from journeykit.log.interactions import InteractionLog
+from journeykit.log.properties import text_type
 
 _KEY = b"journeykit.log"
 _VERSION = 1
@@ -49,6 +51,7 @@ def write_log(log: InteractionLog, path: str | Path) -> None:
         "channels": None if log.channels is None else log.channels.tolist(),
         "stages": None if log.stage_model is None else log.stage_model.to_dict(),
         "personal": sorted(log.personal),
+        "texts": [name for name, column in log.properties.items() if isinstance(column.dtype, pd.StringDtype)],
         "quality": json.loads(log.quality.to_json(orient="split")),
         "quarantine": None,
     }
@@ -86,13 +89,9 @@ def read_stored(path: str | Path) -> InteractionLog | None:
         channel_codes=_recode(frame["channel"], channels).astype(np.int32) if channels is not None else None,
         channels=pd.Index(channels, dtype=object) if channels is not None else None,
         values=frame["value"].to_numpy(np.float64, copy=True) if "value" in frame else None,
-        properties={
-            name.removeprefix("property."): frame[name].rename(name.removeprefix("property."))
-            for name in frame.columns
-            if name.startswith("property.")
-        },
+        properties=_properties(frame, context.get("texts", ())),
         quality=_table(context["quality"]),
-        quarantine=_table(context["quarantine"]),
+        quarantine=_quarantine(context["quarantine"]),
         rows_read=context["rows_read"],
         duplicates_merged=context["duplicates_merged"],
         personal=frozenset(context.get("personal", ())),
@@ -105,6 +104,22 @@ def read_stored(path: str | Path) -> InteractionLog | None:
     model = StageModel.from_dict(context["stages"])
     # The stages as they were given: a narrowed log may no longer show what decided them.
     return replace(log, stage_model=model, stage_codes=_recode(frame["stage"], list(model.stages)).astype(np.int16))
+
+
+def _properties(frame: pd.DataFrame, texts: Collection[str]) -> dict[str, pd.Series]:
+    found = {}
+    for column in frame.columns:
+        if column.startswith("property."):
+            name = column.removeprefix("property.")
+            # Pandas reads texts back as objects, whatever they were.
+            kept = frame[column].astype(text_type()) if name in texts else frame[column]
+            found[name] = kept.rename(name)
+    return found
+
+
+def _quarantine(split: dict[str, Any] | None) -> pd.DataFrame:
+    table = _table(split)
+    return table.astype({"row": np.int64}) if "row" in table else table
 
 
 def _segments(frame: pd.DataFrame, firsts: Any) -> dict[str, Segment]:

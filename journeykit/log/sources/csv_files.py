@@ -21,8 +21,6 @@ from journeykit.log.sources.text import Survey, blank_lines, decoded_lines, plai
 _GLANCE = 1 << 20
 DELIMITERS = (",", ";", "\t", "|")
 
-_REASONS = {"INVALID ENCODING": "undecodable_line"}
-
 
 @dataclass(frozen=True)
 class Dialect:
@@ -206,9 +204,10 @@ def _with_quotes(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before:
         raise LinesLostError(f"{missing} lines are not accounted for")
     if lines and (inside or swallowed):
         raise LinesLostError("rows of several lines among broken ones")
-    for line, (kind, text) in sorted(lines.items()):
-        row = rows_before + line - dialect.skip - 2
-        raw.lost.append(Lost(row, _REASONS.get(kind, "broken_line"), text.rstrip("\r\n")))
+    if any(kind == "INVALID ENCODING" for kind, _ in lines.values()):
+        raise LinesLostError("not UTF-8: only a careful reader shows the bytes")
+    for line, (_, text) in sorted(lines.items()):
+        raw.lost.append(Lost(rows_before + line - dialect.skip - 2, "broken_line", text.rstrip("\r\n")))
     if inside:
         raw.findings.append(Finding("cells_of_several_lines", inside, "kept", f"{inside} more lines inside quotes"))
 

@@ -107,10 +107,10 @@ def _of_file(query: str, path: str) -> Raw:
     try:
         with engine(path) as connection:
             table = _query_duckdb(connection, query)
-            batches = [plain_types(batch) for batch in stream(table)]
+            columns, batches = list(table.columns), [plain_types(batch) for batch in stream(table)]
     except duckdb.Error as error:
         raise LogError(f"the query failed: {error}") from error
-    return Raw(list(table.columns), iter(batches))
+    return Raw(columns, iter(batches))
 
 
 def _of_duckdb(connection: Any, query: str) -> Raw:
