@@ -26,7 +26,9 @@ journeykit: customer journeys from raw interaction logs.
   journeykit report new my_report              start one of your own
   journeykit check events.csv                  what is wrong with a log
 
---help after any of them says more."""
+--help after any of them says more. Completion for bash (or zsh, fish):
+  eval "$(_JOURNEYKIT_COMPLETE=bash_source journeykit)"
+"""
 
 COLUMNS: Final = ("customer", "time", "touchpoint", "channel", "value")
 

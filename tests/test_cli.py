@@ -159,7 +159,7 @@ def test_a_breached_limit_ends_with_3_and_tells_who_waits_for_it(command, notebo
     (tmp_path / "limits.toml").write_text("[[threshold]]\nmetric = 'reach_rate'\nmin = 0.25\n")
     listener = f"{sys.executable} -c \"import sys; open('heard.json', 'w').write(sys.stdin.read())\""
     arguments = ["report", "run", "mine.ipynb", "--thresholds", "limits.toml", "--out", "pages"]
-    code, said, why = command(*arguments, "--on-alert", listener)
+    code, _, why = command(*arguments, "--on-alert", listener)
     assert code == 3
     assert "reach rate is 10.0%, below its limit of 25.0%" in why
     heard = json.loads((tmp_path / "heard.json").read_text())

@@ -126,7 +126,7 @@ def last_metrics(base: Path) -> list[dict[str, Any]] | None:
     return records
 
 
-def record_failure(folder: RunFolder, reason: str, plan: Plan | None = None) -> Ran:
+def record_failure(folder: RunFolder, reason: str) -> Ran:
     """Keep a run that could not end by itself, and say why."""
     path = folder.partial / "run.json"
     record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "report": folder.base.name, "run": folder.run}

@@ -270,8 +270,9 @@ def _run(plan: Plan, request: Request, described: dict[str, Any] | None, prepare
             given = described if plan.takes_log else None
             ran = run_one(Job(plan, folder, request.limits, given, prepared, request.thresholds, request.browser), say)
         except (Stopped, KeyboardInterrupt) as error:
-            reason = "stopped before it was done" + (" (SIGTERM)" if isinstance(error, Stopped) else "")
-            _tell(record_failure(folder, reason, plan), request)
+            if folder.partial.is_dir():  # else it was published already
+                reason = "stopped before it was done" + (" (SIGTERM)" if isinstance(error, Stopped) else "")
+                _tell(record_failure(folder, reason), request)
             raise
         _tell(ran, request)
         if request.keep is not None:
