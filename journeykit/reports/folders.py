@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from journeykit.errors import ReportError
 
 PARTIAL: Final = ".partial"
 FAILED: Final = ".failed"
+PREPARED: Final = "jk-log-"
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,33 @@ def only_run(base: Path) -> Iterator[None]:
             who = (base / ".lock").read_text(encoding="utf-8").strip()
             raise ReportError(f"{base.name} is already running in {base.parent} ({who}): wait for it, or use --out")
         yield
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for the prepared log that only this user can read, gone when the block ends.
+
+    One that a killed run left behind is removed by the next run: it holds customers.
+    """
+    place = Path(tempfile.gettempdir())
+    for left in place.glob(f"{PREPARED}*-*"):
+        owner = left.name.removeprefix(PREPARED).partition("-")[0]
+        if owner.isdecimal() and not _is_running(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)  # another user's stays theirs
+    with tempfile.TemporaryDirectory(prefix=f"{PREPARED}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _is_running(process: int) -> bool:
+    if sys.platform == "win32":  # pragma: no cover  # there a signal 0 would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from journeykit.reports.folders import (
     begin_run,
     cannot_write,
     only_run,
+    private_folder,
     prune,
     shared_files,
     unfinished,
@@ -227,8 +227,8 @@ def run_reports(request: Request, say: Say = lambda line: None) -> list[RunResul
         raise ParameterError("name a report, a notebook, or all")
     if request.source.given is not None and not any(plan.takes_log for plan in plans):
         raise ParameterError(f"{plans[0].source.name} has no parameter `{LOG}`: it takes no log")
-    with _stoppable(), tempfile.TemporaryDirectory(prefix="jk-log-", ignore_cleanup_errors=True) as private:
-        prepared = Path(private) / "log.parquet"
+    with _stoppable(), private_folder() as private:
+        prepared = private / "log.parquet"
         described = _prepare(request, plans, prepared, say)
         return [_run_or_refuse(plan, request, described, prepared, say) for plan in plans]
 

@@ -110,3 +110,14 @@ def test_json_has_no_nan(tmp_path):
     folders.write_json(tmp_path / "x.json", {"name": "müşteri"})
     assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"name": "müşteri"}
     assert "müşteri" in (tmp_path / "x.json").read_text(encoding="utf-8")
+
+
+def test_a_prepared_log_is_private_and_a_killed_runs_one_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    (tmp_path / f"jk-log-{int(done.stdout)}-abc").mkdir()
+    (tmp_path / f"jk-log-{os.getpid()}-abc").mkdir()
+    with folders.private_folder() as private:
+        assert private.stat().st_mode & 0o077 == 0
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([f"jk-log-{os.getpid()}-abc", private.name])
+    assert not private.exists()
