@@ -25,6 +25,7 @@ _HOME = {
     "funnel": "journeykit.analyses.funnel",
     "Exclude": "journeykit.analyses.funnel",
     "retention": "journeykit.analyses.retention",
+    "retention_forecast": "journeykit.analyses.retention",
     "lifecycle": "journeykit.analyses.lifecycle",
     "stickiness": "journeykit.analyses.lifecycle",
     "active_customers": "journeykit.analyses.lifecycle",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from journeykit.analyses.lifecycle import lifecycle as lifecycle
     from journeykit.analyses.lifecycle import stickiness as stickiness
     from journeykit.analyses.retention import retention as retention
+    from journeykit.analyses.retention import retention_forecast as retention_forecast
     from journeykit.datasets import load_sample as load_sample
     from journeykit.datasets import simulate_journeys as simulate_journeys
     from journeykit.journey import StageModel as StageModel

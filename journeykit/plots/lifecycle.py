@@ -133,7 +133,8 @@ def plot_stickiness(result: StickinessResult, ax: Axes | None = None) -> Axes:
         places, rate = table["active_periods"].to_numpy(), table["exactly_rate"].to_numpy(dtype=float)
         ax.bar(places, rate, width=0.85, color=COLOURS[0], linewidth=0)
         if (table["customers"] > 0).sum() <= 40:
-            below, above = rate - table["exactly_rate_low"], table["exactly_rate_high"] - rate
+            below = (rate - table["exactly_rate_low"]).to_numpy(dtype=float)
+            above = (table["exactly_rate_high"] - rate).to_numpy(dtype=float)
             known = ~np.isnan(rate)
             ax.errorbar(places[known], rate[known], [below[known], above[known]], fmt="none", ecolor=INK, elinewidth=1)
     else:

@@ -56,3 +56,9 @@ def test_every_figure_is_drawn_in_every_language(code, options, tmp_path):
         ):
             result.figure().savefig(tmp_path / "figure.png", dpi=30)
             assert result.plot().get_ylabel()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_log_shorter_than_a_period_has_one_bar():
+    log = make_log([("ann", "visit", 0)], observed_until=1)
+    assert [bar.get_height() for bar in stickiness(log, period="year").plot().patches] == [1.0]
