@@ -130,7 +130,7 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
                     filled[1, 1] = row
                     arrived = max(arrived, 1)
 
-                # The furthest attempt is the best, among equals the first to get there that no exclusion has spoilt.
+                # The furthest attempt is the best, among equals the first to get there that is not spoilt.
                 excluding = False
                 if excludes.size > 0:
                     excluding = excludes[kind] != 0
@@ -210,7 +210,7 @@ def gather(row, stop, codes, kind_of, times, tie_keys, group):  # type: ignore[n
 def next_level(  # type: ignore[no-untyped-def]  # pragma: no cover
     kind, t, j, within, times, has_step, base_step, optional, step_within, since, filled
 ):
-    """Return the level to which one event moves the attempt at level j: a required step, else an optional one, else 0."""
+    """Return the level to which one event moves the attempt at level j: a required step, an optional one, or 0."""
     if t - since[j] > within:
         return 0
     lowest = 0

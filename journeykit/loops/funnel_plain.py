@@ -33,26 +33,20 @@ def match_plain(  # type: ignore[no-untyped-def]  # pragma: no cover
     before = np.empty(longest, np.int64)  # for an event, the event that filled the step before in the same attempt
     since = np.empty(n_steps + 3, np.int64)  # of the attempt that last reached each step: when its step 1 was
     event_at = np.zeros(n_steps + 3, np.int64)  # and the event that filled the step
-    kept = np.empty((2, n_steps + 3), np.int64)  # both, before the first entry that is not mature
     n_mature, n_rows = mature_rows.shape[0], rows.shape[0]
-    level_kept, end_kept = 0, 0
     for customer in range(first, last):
         start, stop = offsets[customer], offsets[customer + 1]
-        cut = stop  # from here on entries are not mature
-        while cut > start and times[cut - 1] >= mature_until:
-            cut -= 1
-        for k in range(n_steps + 3):
-            since[k] = NEVER
-        level = 0
-        end_row = start  # the event by which the best attempt came to its level
-        tied = first_only
-        earlier = NEVER
-        # Up to the cut both matchings are the same. Behind it they go on, first without the entries that are not
-        # mature, then, where there are any, with them.
-        begin, end, counted_until = start, cut, mature_until
-        for phase in range(3):
+        last_entry = NEVER
+        for again in range(2):
+            counted_until = opens_until if again else mature_until
+            for k in range(n_steps + 3):
+                since[k] = NEVER
+            level = 0
+            end_row = start  # the event by which the best attempt came to its level
+            tied = first_only
+            earlier = NEVER
             # No jump that a processor has to guess: what does not move is written back as it was.
-            for row in range(begin, end):
+            for row in range(start, stop):
                 t = times[row]
                 k = step_of[codes[row]]
                 since[0] = t if opens_from <= t < counted_until else NEVER
@@ -64,45 +58,30 @@ def match_plain(  # type: ignore[no-untyped-def]  # pragma: no cover
                 further = moves & (k > level)
                 level = k if further else level
                 end_row = row if further else end_row
+                last_entry = t if k == 1 else last_entry
                 tied |= t == earlier
                 earlier = t
-            if phase == 0 and cut < stop:
-                level_kept, end_kept = level, end_row
-                for k in range(n_steps + 3):
-                    kept[0, k] = since[k]
-                    kept[1, k] = event_at[k]
-                begin, end = cut, stop
-                continue
             if first_only or (tied and any_order_in_ties):
                 level, end_row = match_tied(
                     start, stop, counted_until, codes, step_of, times, tie_keys, n_steps, within, opens_from,
                     any_order_in_ties, first_only, before, since, event_at,
                 )  # fmt: skip
-            last_phase = phase == 2
-            if phase < 2:
-                mature_levels[customer] = level
-                late_entry = False
-                for row in range(cut, stop):
-                    late_entry |= (step_of[codes[row]] == 1) & (opens_from <= times[row]) & (times[row] < opens_until)
-                last_phase = not late_entry
+            of_all = again == 1 or last_entry < mature_until  # else they may differ: match again
             entry = end_row
             for k in range(n_steps, 0, -1):
                 there = k <= level
                 row = entry - start if there else -1
-                if phase < 2 and n_mature > 0:
+                if again == 0 and n_mature > 0:
                     mature_rows[customer, k - 1] = row
-                if last_phase and n_rows > 0:
+                if of_all and n_rows > 0:
                     rows[customer, k - 1] = row
                 entry = before[entry - start] if there and k > 1 else entry
-            if last_phase:
+            if again == 0:
+                mature_levels[customer] = level
+            if of_all:
                 levels[customer] = level
                 late[customer] = level > 0 and times[entry] >= mature_until
                 break
-            level, end_row = level_kept, end_kept
-            for k in range(n_steps + 3):
-                since[k] = kept[0, k]
-                event_at[k] = kept[1, k]
-            counted_until = opens_until
 
 
 @part

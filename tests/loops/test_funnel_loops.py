@@ -183,7 +183,7 @@ def test_the_quick_loop_equals_the_reference(ties):
     check()
 
 
-EXAMPLES = 400
+EXAMPLES = 250
 
 
 @pytest.mark.slow

@@ -94,7 +94,7 @@ def stage_funnel(
     entry: str = "any",
     ties: str = "any",
     by: str | None = None,
-    by_value: str = "first",
+    by_value: str = "step 1",
     between: tuple[Any, Any] | None = None,
     maturity: str = "mature",
     confidence: float = 0.95,
@@ -122,7 +122,7 @@ def stage_funnel(
         A column to split by. Customers who never entered the first stage, who
         can still be in a stage, skip it or come back, belong to the group of
         their first event with a value.
-    by_value : {"first", "last"}
+    by_value : {"step 1", "first", "last"}
         Which value of the chosen attempt, as in `funnel`.
 
     Returns
@@ -164,7 +164,7 @@ def stage_funnel(
         check_one_of("stages", stage, log.stages)
     if len(set(chosen)) < len(chosen):
         raise ParameterError(f"stages must differ, got {chosen}")
-    check_one_of("by_value", by_value, ("first", "last"))
+    check_one_of("by_value", by_value, ("step 1", "first", "last"))
     plan = make_plan(
         log,
         [Step(stage=stage) for stage in chosen],

@@ -27,7 +27,7 @@ def funnel(
     optional: Iterable[int] = (),
     step_within: Mapping[int, Any] | None = None,
     by: str | None = None,
-    by_value: str = "first",
+    by_value: str = "step 1",
     between: tuple[Any, Any] | None = None,
     maturity: str = "mature",
     confidence: float = 0.95,
@@ -84,9 +84,11 @@ def funnel(
         A column to split by: each customer belongs to one group, and a missing
         value is a group of its own.
     by_value : str
-        Which value of the chosen attempt: the `"first"` or `"last"` that is not
-        missing among the events that filled its steps, or that at `"step k"`;
-        then rates start at step k.
+        Which value of the chosen attempt: that of the event at `"step k"`, with
+        rates that start at step k; or the `"first"` or `"last"` that is not
+        missing among the events that filled its steps. Those two can be known
+        only later: a value that first appears at step 2 makes a group in which
+        everybody came to step 2.
     between : tuple of (start, end), optional
         Only step 1s in `[start, end)` open attempts; what follows is observed
         further. With `entry="first"`, the customer's first step 1 in the whole

@@ -104,6 +104,7 @@ def describe_stages(result: StageFunnelResult) -> str:
         column = "open" if result.params["rates_over"] == "so_far" else "dropped"
         if at[column]:
             words = {**at, "stage": word(leak), "stopped": at[column], "nothing_rate": at["nothing"] / at[column]}
+            words |= {"stayed_rate": at["stayed"] / at[column]}
             key = "funnel.instead_nothing" if at["next_touchpoint"] is None else "funnel.instead"
             sentences.append(say(key, **words))
     most = table.iloc[int(table["skipped"].to_numpy().argmax())]

@@ -380,7 +380,14 @@ def test_who_did_not_come_to_the_step_that_decides_the_group_is_counted():
 def test_only_events_that_filled_a_step_decide_the_group():
     rows = [("ann", "A", 0, None), ("ann", "x", 1, "red"), ("ann", "B", 2, "blue")]
     log = make_log(rows, observed_until=100, columns=["colour"])
-    assert funnel(log, ["A", "B"], within="9d", by="colour").table["segment"].unique().tolist() == ["blue"]
+    table = funnel(log, ["A", "B"], within="9d", by="colour", by_value="first").table
+    assert table["segment"].unique().tolist() == ["blue"]
+
+
+def test_the_group_is_by_default_what_is_known_at_the_start():
+    # Known only at B, the colour would make a group in which everybody came to B.
+    log = make_log([("ann", "A", 0, None), ("ann", "B", 1, "blue")], observed_until=100, columns=["colour"])
+    assert funnel(log, ["A", "B"], within="9d", by="colour").table["segment"].unique().tolist() == ["(missing)"]
 
 
 def test_differences_are_newcombe_and_holm_over_the_whole_family():

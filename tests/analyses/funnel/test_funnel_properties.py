@@ -86,7 +86,7 @@ def days(date):
     return (pd.Timestamp(date) - pd.Timestamp("2024-01-01")).days
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rows=event_rows(max_time=24), options=OPTIONS, more=IN_ORDER, ties=st.sampled_from(["any", "stored"]))
 def test_the_table_equals_the_reference(rows, options, more, ties):
     options = with_more(options, more)
@@ -149,7 +149,7 @@ def parts(result):
     return [result.table, result.summary, result.comparison, result.left_out, result.attempts(), result.metrics()]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(
     rows=event_rows(customers="abcdefghijk", max_time=24),
     options=OPTIONS,
@@ -168,7 +168,7 @@ def test_one_piece_equals_buckets(rows, options, more, by, seed):
             assert_index_equal(whole.customers(step, counted=counted), merged.customers(step, counted=counted))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(rows=event_rows(max_time=8), options=OPTIONS, more=IN_ORDER, by=BY_OPTIONS, seed=st.integers(0, 9))
 def test_the_order_of_rows_has_no_say(rows, options, more, by, seed):
     rows = coloured(rows, seed)
@@ -181,7 +181,7 @@ def test_the_order_of_rows_has_no_say(rows, options, more, by, seed):
         assert_frame_equal(a, b)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=event_rows(max_time=24), options=OPTIONS, more=IN_ORDER, by=BY_OPTIONS, seed=st.integers(0, 9))
 def test_the_lists_of_customers_are_as_long_as_the_numbers(rows, options, more, by, seed):
     result = funnel(
@@ -196,7 +196,7 @@ def test_the_lists_of_customers_are_as_long_as_the_numbers(rows, options, more, 
             assert len(result.customers(row["step"], segment=segment, counted=counted)) == row[column]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=event_rows(max_time=24), options=OPTIONS, more=IN_ORDER)
 def test_everybody_is_counted_or_left_out(rows, options, more):
     log = make_log(rows, observed_until=UNTIL)
@@ -205,7 +205,7 @@ def test_everybody_is_counted_or_left_out(rows, options, more):
     assert result.table[base].iloc[0] + result.left_out["customers"].sum() == log.n_customers
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=event_rows(max_time=24), options=OPTIONS, more=IN_ORDER)
 def test_copying_every_customer_changes_no_rate_and_no_time(rows, options, more):
     options = with_more(options, more)

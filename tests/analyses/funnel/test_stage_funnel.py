@@ -158,8 +158,8 @@ def test_the_description_says_what_they_did_instead():
     assert stages(rows).describe() == (
         "33.3% [6.1%, 79.2%] of 3 customers who came to look reached buy within 30 d. Half of them took 2 d or less. "
         "The biggest loss lies between look and weigh: 2 customers went no further, 66.7% [20.8%, 93.9%] of those who "
-        "came that far. What those who stopped at look did next: most often x (50.0% of 2 customers); 50.0% did "
-        "nothing more. 1 customer reached a later stage without having been in look."
+        "came that far. What those who stopped at look did next: most often x (50.0% of 2 customers); 0.0% only "
+        "more of that stage, 50.0% nothing more. 1 customer reached a later stage without having been in look."
     )
 
 
@@ -181,7 +181,7 @@ def reference(rows, ties):
     return counts
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(rows=event_rows(touchpoints="aAbBcx", max_time=15), ties=st.sampled_from(["any", "stored"]))
 def test_moves_equal_the_reference(rows, ties):
     table = stages(rows, ties=ties).table
@@ -209,7 +209,7 @@ def reference_next(log, result, ties):
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(rows=event_rows(touchpoints="aAbBcx", max_time=60, customers="abcdefgh"))
 def test_next_actions_equal_the_reference(rows):
     log = make_log(rows, observed_until=80, stages=MODEL)
@@ -219,7 +219,7 @@ def test_next_actions_equal_the_reference(rows):
     assert found == reference_next(log, result, "any")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=event_rows(touchpoints="aAbBcx", max_time=60, customers="abcdefgh"),
     within=st.sampled_from([None, "30d"]),
