@@ -62,8 +62,8 @@ def _take(column: pd.Series, rows: NDArray[np.int64]) -> pd.Series:
     return column.take(rows).reset_index(drop=True)
 
 
-def order_rows(columns: Columns) -> NDArray[np.int64]:
-    """Order of the rows by customer, time, then the sequence column, then as they came."""
+def order_rows(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order of the rows by customer, time, then the sequence column, then as they came; where each customer begins."""
     from journeykit.loops.sorting import order_by_customer, sort_inside_customers
 
     codes, ids = columns.customers
@@ -77,15 +77,17 @@ def order_rows(columns: Columns) -> NDArray[np.int64]:
     times = columns.times
     if not bool((times[1:] >= times[:-1]).all()) or columns.sequence is not None:
         over_customers(lambda first, last: sort_inside_customers(rows, times, offsets, first, last), offsets)
-    return rows
+    return rows, offsets
 
 
-def repeated_rows(columns: Columns, order: NDArray[np.int64]) -> NDArray[np.int64]:
+def repeated_rows(columns: Columns, order: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Find the places in `order` (sorted by customer and time) whose row repeats an earlier one in every column."""
-    codes, times = columns.customers[0], columns.times[order]
+    from journeykit.loops.checking import mark_ties
+
     # Only rows that share time and customer with a neighbour can be repeats.
-    same: NDArray[np.int64] = np.flatnonzero(times[1:] == times[:-1])
-    same = same[codes[order[same]] == codes[order[same + 1]]]
+    tied_with_next = np.zeros(len(order), dtype=bool)
+    over_customers(lambda first, last: mark_ties(order, columns.times, offsets, tied_with_next, first, last), offsets)
+    same: NDArray[np.int64] = np.flatnonzero(tied_with_next)
     if not same.size:
         return same
     places = np.union1d(same, same + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from journeykit.log.roles import Roles
 from journeykit.log.rules.rows import out_of_range_time
 from journeykit.log.sources.raw import Lost, Raw
 from journeykit.log.times import ReadTimes, TimeReader
+from journeykit.loops.engine import n_threads
 
 OWN_NAMES = ("customer", "time", "touchpoint", "channel", "stage", "value")
 
@@ -142,11 +144,16 @@ class Intake:
 
     def finish(self) -> Taken:
         """Return the whole source."""
-        parts = [coder.finish() for coder in self._customers]
+        # A thread a column: numpy and Arrow let go of the interpreter for most of it.
+        with ThreadPoolExecutor(n_threads()) as pool:
+            coming = [pool.submit(coder.finish) for coder in self._customers]
+            times_coming = pool.submit(self._times.finish)
+            touchpoints_coming = pool.submit(self._touchpoints.finish)
+            channels = None if self._channels is None else pool.submit(self._channels.finish).result()
+            amounts = None if self._amounts is None else pool.submit(self._amounts.finish).result()
+            parts = [each.result() for each in coming]
+            times, touchpoints = times_coming.result(), touchpoints_coming.result()
         customers = parts[0] if len(parts) == 1 else combine(parts)
-        touchpoints = self._touchpoints.finish()
-        times = self._times.finish()
-        amounts = None if self._amounts is None else self._amounts.finish()
         tests = {
             "missing_customer": customers[0] < 0,
             "missing_time": times.missing,
@@ -161,7 +168,7 @@ class Intake:
         return Taken(
             customers=customers,
             touchpoints=touchpoints,
-            channels=None if self._channels is None else self._channels.finish(),
+            channels=channels,
             times=times,
             amounts=amounts,
             sequence=_sequence(self._sequence) if self._sequence else None,

@@ -24,7 +24,6 @@ from journeykit.log.sources import LinesLostError, Reading, read_source
 from journeykit.log.times import resolution_us
 from journeykit.schema import DAY, check_one_of
 
-
 _LARGE = 1_000_000
 """Rows above which memory is worth a call to give it back."""
 
@@ -198,12 +197,12 @@ def _build(taken: Taken, asked: Asked, duplicates: str, on_bad: str, rules: Opti
     if good is not None:
         columns = columns.take(good)
     times = columns.times
-    order = order_rows(columns)
-    repeated = repeated_rows(columns, order)
+    order, offsets = order_rows(columns)
+    repeated = repeated_rows(columns, order, offsets)
     duplicates_found = _duplicates_found(columns, order[repeated], duplicates, asked.timezone)
     merge = duplicates == "merge" and repeated.size > 0
     columns = columns.take(np.delete(order, repeated) if merge else order)
-    del order
+    del order, offsets
     log, bounds = _assemble(columns, asked)
     seen = Seen(log, times, end_given=asked.end is not None)
     findings = [*taken.findings, duplicates_found, *bounds, *run_rules(seen, rules)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from journeykit.errors import ParameterError
@@ -19,6 +20,7 @@ from journeykit.log.rules.repeats import absurd_rates, near_duplicates
 from journeykit.log.rules.rows import out_of_range_time
 from journeykit.log.rules.seen import Seen
 from journeykit.log.rules.volume import days_without_events, unfinished_last_period, volume_jumps
+from journeykit.loops.engine import n_threads
 from journeykit.schema import did_you_mean
 
 LOG_RULES: Final[Mapping[str, Callable[..., list[Finding]]]] = {
@@ -87,9 +89,7 @@ def thresholds(options: Options, rule: str) -> Mapping[str, Any] | None:
 
 def run_rules(seen: Seen, options: Options) -> list[Finding]:
     """Look at a log with every rule that is not switched off."""
-    return [
-        finding
-        for name, rule in LOG_RULES.items()
-        if (given := thresholds(options, name)) is not None
-        for finding in rule(seen, **given)
-    ]
+    asked = [(rule, given) for name, rule in LOG_RULES.items() if (given := thresholds(options, name)) is not None]
+    with ThreadPoolExecutor(n_threads()) as pool:
+        found = pool.map(lambda each: each[0](seen, **each[1]), asked)
+        return [finding for some in found for finding in some]
