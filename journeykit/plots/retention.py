@@ -27,7 +27,7 @@ def plot_triangle(
     result: RetentionResult,
     ax: Axes | None = None,
     *,
-    column: str = "back_rate",
+    column: str | None = None,
     segment: str | None = None,
     top: float | None = None,
     bar: bool = True,
@@ -43,8 +43,8 @@ def plot_triangle(
         What to draw.
     ax : Axes, optional
         Where; new axes by default.
-    column : str
-        A number of the table: `"back_rate"`, `"back"` …
+    column : str, optional
+        A number of the table: `"back"` …; by default what was measured.
     segment : str, optional
         Which segment, where there are several.
     top : float, optional
@@ -52,6 +52,7 @@ def plot_triangle(
     bar : bool
         Whether to explain the colours beside the axes.
     """
+    column = result.main if column is None else column
     values = result.matrix(column, segment=segment).iloc[:, 1:].astype(float)
     status = result.matrix("status", segment=segment).iloc[:, 1:].to_numpy()
     sizes = result.matrix("customers", segment=segment).iloc[:, 0].to_numpy()
@@ -98,10 +99,10 @@ def _triangle_size(n_rows: int, n_columns: int) -> tuple[float, float]:
 
 def _overall(result: RetentionResult, segment: str | None, column: str) -> Any:
     """Return the overall row above the cohorts, where it means the same as the cells."""
-    if column != "back_rate" or not (result.summary["cohorts"] > 0).any():
+    if column not in ("back_rate", "mean_value") or not (result.summary["cohorts"] > 0).any():
         return None
     summary = result.summary if segment is None else result.summary[result.summary["segment"] == segment]
-    return summary["back_rate"].to_numpy(dtype=float)[np.newaxis, 1:]
+    return summary[column].to_numpy(dtype=float)[np.newaxis, 1:]
 
 
 def _shade(ax: Axes, cells: Any, states: Any, middles: Any, top: float) -> Any:
@@ -111,7 +112,7 @@ def _shade(ax: Axes, cells: Any, states: Any, middles: Any, top: float) -> Any:
 
     # From a pale blue that white is told apart from, to nearly black: also in greyscale.
     blues = ListedColormap(colormaps["Blues"](np.linspace(0.1, 1.0, 256)))
-    rows, columns = np.nonzero(~np.isnan(cells) & (cells > 0))
+    rows, columns = np.nonzero(~np.isnan(cells) & (cells != 0))
     mesh = PolyCollection(_squares(rows, columns, middles), cmap=blues, norm=Normalize(0, top), linewidths=0, zorder=2)
     mesh.set_array(cells[rows, columns])
     ax.add_collection(mesh)
@@ -169,7 +170,7 @@ def _write_numbers(ax: Axes, cells: Any, middles: Any, mesh: Any, *, percent: bo
     if n_columns > 18 or n_rows > 40:
         return  # colours say it; numbers would be dust
     size = 8 if n_columns <= 13 else 7
-    for row, column in np.argwhere(~np.isnan(cells) & (cells > 0)):
+    for row, column in np.argwhere(~np.isnan(cells) & (cells != 0)):
         value = cells[row, column]
         ax.text(
             column + 1,
@@ -300,7 +301,7 @@ def _segments_figure(result: RetentionResult) -> Figure:
     parts: Any = figure.subfigures(2, 1, height_ratios=[3.6, down * (height + 0.4)])
     above, below = parts
     plot_curves(result, ax=above.subplots())
-    top = colour_top(result, "back_rate")
+    top = colour_top(result, result.main)
     axes = np.atleast_1d(below.subplots(down, across)).ravel()
     for ax, name in zip(axes, shown, strict=False):
         plot_triangle(result, ax=ax, segment=name, top=top, bar=False)

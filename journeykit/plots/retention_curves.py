@@ -39,10 +39,11 @@ def plot_curves(result: RetentionResult, ax: Axes | None = None, *, segment: str
     step = max(1, -(-len(names) // 18))
     ax.set_xticks(np.arange(1, len(names) + 1)[::step], names[::step])
     ax.set_xlim(0.7, max(len(names), 1) + 0.3)
-    ax.set_ylim(bottom=0)
-    percent_axis(ax.yaxis)
+    if result.main == "back_rate":
+        ax.set_ylim(bottom=0)
+        percent_axis(ax.yaxis)
     ax.set_xlabel(say(f"retention.axis_{result.params['period']}"), color=INK)
-    ax.set_ylabel(meaning(result, "back_rate"), color=INK)
+    ax.set_ylabel(meaning(result, result.main), color=INK)
     bare(ax, grid="y")
     read_from_right(ax)
     if ax.get_legend_handles_labels()[0]:
@@ -53,7 +54,7 @@ def plot_curves(result: RetentionResult, ax: Axes | None = None, *, segment: str
 def _draw_cohorts(ax: Axes, result: RetentionResult, segment: str | None) -> None:
     from matplotlib import colormaps
 
-    rates = result.matrix("back_rate", segment=segment).iloc[:, 1:].to_numpy(dtype=float)
+    rates = result.matrix(segment=segment).iloc[:, 1:].to_numpy(dtype=float)
     status = result.matrix("status", segment=segment).iloc[:, 1:].to_numpy()
     rates = np.where(status == "unfinished", np.nan, rates)
     shades = colormaps["Blues"](np.linspace(0.25, 0.8, max(len(rates), 2)))
@@ -77,8 +78,9 @@ def _draw_cohorts(ax: Axes, result: RetentionResult, segment: str | None) -> Non
                 zorder=1,
             )
     summary = result.summary if segment is None else result.summary[result.summary["segment"] == segment]
-    name = say("retention.all_with_interval", confidence=result.params["confidence"])
-    _draw_overall(ax, summary, name, "black", "-")
+    if result.main != "sum_value":  # a sum over fewer and fewer cohorts would seem to fall
+        name = say("retention.all_with_interval", confidence=result.params["confidence"])
+        _draw_overall(ax, summary, result.main, name, "black", "-")
 
 
 def _draw_segments(ax: Axes, result: RetentionResult) -> None:
@@ -87,16 +89,16 @@ def _draw_segments(ax: Axes, result: RetentionResult) -> None:
     kept = {name for name, _ in largest}
     shown = [(name, rows) for name, rows in groups if name in kept]
     for i, (name, rows) in enumerate(shown):
-        _draw_overall(ax, rows, word(str(name)), COLOURS[i], DASHES[i])
+        _draw_overall(ax, rows, result.main, word(str(name)), COLOURS[i], DASHES[i])
     if len(shown) < len(groups):
         ax.plot([], [], " ", label=say("core.more_rows", rows=len(groups) - len(shown)))
 
 
-def _draw_overall(ax: Axes, summary: pd.DataFrame, name: str, colour: str, dashes: Any) -> None:
+def _draw_overall(ax: Axes, summary: pd.DataFrame, column: str, name: str, colour: str, dashes: Any) -> None:
     rows = summary.iloc[1:]
     places = np.arange(1, len(rows) + 1)
-    low, high = rows["back_rate_low"].to_numpy(dtype=float), rows["back_rate_high"].to_numpy(dtype=float)
-    rate = rows["back_rate"].to_numpy(dtype=float)
+    rate = rows[column].to_numpy(dtype=float)
+    low, high = (rows.get(f"{column}_{end}", rows[column]).to_numpy(dtype=float) for end in ("low", "high"))
     ax.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
     ax.plot(places, rate, color=colour, linestyle=dashes, linewidth=2.2, label=name, zorder=4)
     # An interval of a single column has no area: a bar shows it.

@@ -22,6 +22,14 @@ from journeykit.analyses.retention.estimates import (
     tidy_table,
 )
 from journeykit.analyses.retention.result import RetentionResult
+from journeykit.analyses.retention.values import (
+    MAIN,
+    check_value,
+    count_values,
+    lay_out,
+    value_summary,
+    value_table,
+)
 from journeykit.errors import ParameterError
 from journeykit.journey import Step
 from journeykit.journey.groups import require_group
@@ -40,6 +48,8 @@ _VARIANTS = {
     "horizon": None,
     "windows": "calendar",
     "min_events": 1,
+    "measure": "customers",
+    "value": None,
     "base": "cohort",
     "mean": "pooled",
     "washout": None,
@@ -62,6 +72,8 @@ def retention(
     columns: Sequence[int] | None = None,
     windows: str = "calendar",
     min_events: int = 1,
+    measure: str = "customers",
+    value: str | None = None,
     base: str = "cohort",
     mean: str = "pooled",
     washout: object = None,
@@ -109,6 +121,14 @@ def retention(
         is unfinished while they are fewer than the cohort.
     min_events : int
         Back events needed in a period for it to count.
+    measure : {"customers", "sum", "mean"}
+        Besides who came back, what they brought: the sum of `value` over their
+        back events in a column, or its mean per customer of the base, back or
+        not. Column 0 holds the values of the start's own period, from the
+        start event on. With `mode="on"` and one cohort a customer.
+    value : str, optional
+        For sums and means, a column of numbers: `"value"` by default. Events
+        without one add nothing.
     base : {"cohort", "previous"}
         What a rate is over: the cohort, or those back in the previous column
         (a ratio that may exceed 1).
@@ -145,7 +165,8 @@ def retention(
     column have a customer bootstrap (in that overall row, ± t √V). Differences
     between segments: Newcombe (1998) with Holm's p-values over ages and
     curves; a curve is the mean of the overall rates over the ages that all
-    segments have.
+    segments have. Means are ± t √V over customers, and their differences
+    combine two such intervals; sums have no interval.
 
     Examples
     --------
@@ -196,7 +217,8 @@ def retention(
         cohorts_by=cohorts_by,
         week_start=week_start,
     )
-    return _finish(log, design, confidence)
+    check_one_of("measure", measure, MAIN)
+    return _finish(log, design, measure, check_value(log, measure, value, design), confidence)
 
 
 def _check_count(name: str, value: int) -> None:
@@ -217,7 +239,7 @@ def _instants(log: InteractionLog, between: tuple[object, object] | None) -> tup
     )
 
 
-def _finish(log: InteractionLog, design: Design, confidence: float) -> RetentionResult:
+def _finish(log: InteractionLog, design: Design, measure: str, value: str | None, confidence: float) -> RetentionResult:
     grid = make_grid(log, design)
     labels = cohort_labels(log, design, grid)
     tally = log.tally(count_cells, design=design)
@@ -227,14 +249,22 @@ def _finish(log: InteractionLog, design: Design, confidence: float) -> Retention
         rates = simple(cells, design, confidence, squares)
     else:
         rates = pooled(cells, design, confidence)
-    curve = _curve(log, design, grid, cells)
     notes = _notes(log, design, grid) if design.cohorts_by is None else [""] * len(cells.rows)
+    table = tidy_table(cells, grid, design, notes, confidence)
+    summary = summary_table(cells, grid, design, rates)
+    if value is None:
+        curve = _curve(log, design, grid, cells)
+        comparison = comparison_table(cells, grid, design, rates, curve, confidence)
+    else:
+        values = lay_out(log.tally(count_values, design=design, value=value), cells, design, grid)
+        table = value_table(table, cells, values, measure, confidence)
+        summary, comparison = value_summary(summary, cells, values, design, measure, confidence)
     return RetentionResult(
-        table=tidy_table(cells, grid, design, notes, confidence),
-        summary=summary_table(cells, grid, design, rates),
-        comparison=comparison_table(cells, grid, design, rates, curve, confidence),
+        table=table,
+        summary=summary,
+        comparison=comparison,
         left_out=left_out_table(_left_out(log, design)),
-        params=_params(log, design, confidence),
+        params=_params(log, design, {"measure": measure, "value": value}, confidence),
         log=log,
         design=design,
     )
@@ -281,7 +311,7 @@ def _notes(log: InteractionLog, design: Design, grid: Grid) -> list[str]:
     return notes
 
 
-def _params(log: InteractionLog, design: Design, confidence: float) -> dict[str, Any]:
+def _params(log: InteractionLog, design: Design, measured: dict[str, Any], confidence: float) -> dict[str, Any]:
     def name(step: Step | None) -> str:
         return "any" if step is None else step.name
 
@@ -298,6 +328,7 @@ def _params(log: InteractionLog, design: Design, confidence: float) -> dict[str,
         "columns": None if design.columns is None else list(design.columns),
         "windows": design.windows,
         "min_events": design.min_events,
+        **measured,
         "base": design.base,
         "mean": design.mean,
         "washout": pd.Timedelta(design.washout, unit="us") if design.washout else None,

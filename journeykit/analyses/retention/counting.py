@@ -107,13 +107,13 @@ def count_cells(log: InteractionLog, *, design: Design) -> pd.DataFrame:
     """
     grid = make_grid(log, design)
     starts = find_starts(log, design, grid)
-    groups, names = _groups(log, design, starts)
+    groups, names = group_customers(log, design, starts)
     check_size(grid, len(names))
     counts, sums, _ = follow(log, design, grid, starts, groups, len(names))
-    cells = _as_frame(counts, names, grid, COUNTS)
+    cells = as_frame(counts, names, grid, COUNTS)
     if design.cohort != "every":
         return cells
-    together = pd.concat([cells, _as_frame(sums, names, grid, SUMS)])
+    together = pd.concat([cells, as_frame(sums, names, grid, SUMS)])
     return together.fillna(0).astype(np.int64)
 
 
@@ -128,7 +128,7 @@ def count_scores(
     """
     grid = make_grid(log, design)
     starts = find_starts(log, design, grid)
-    groups, names = _groups(log, design, starts)
+    groups, names = group_customers(log, design, starts)
     shape = (grid.n_rows, grid.n_columns)
     none = (np.zeros(shape), np.zeros(shape))
     weight = np.concatenate([weights.get(name, none)[0] for name in names])
@@ -219,7 +219,9 @@ def _at_least(histogram: Ints) -> Ints:
     return np.ascontiguousarray(np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1])
 
 
-def _groups(log: InteractionLog, design: Design, starts: Starts) -> tuple[NDArray[np.int32], list[tuple[str, str]]]:
+def group_customers(
+    log: InteractionLog, design: Design, starts: Starts
+) -> tuple[NDArray[np.int32], list[tuple[str, str]]]:
     """Group of each customer (-1: left out) and the (segment, row) that each group is."""
     counted = starts.counted
     if design.by is None and design.cohorts_by is None:
@@ -236,7 +238,7 @@ def _groups(log: InteractionLog, design: Design, starts: Starts) -> tuple[NDArra
     return groups, names or [("", "")]
 
 
-def _as_frame(counts: Ints, names: list[tuple[str, str]], grid: Grid, columns: tuple[str, ...]) -> pd.DataFrame:
+def as_frame(counts: Ints, names: list[tuple[str, str]], grid: Grid, columns: tuple[str, ...]) -> pd.DataFrame:
     """Lay counts (kind, group, row, column) out by key; rows without a customer are left out."""
     present = np.argwhere(counts.any(axis=(0, 3)))
     group, cohort = present[:, 0], present[:, 1]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from journeykit.analyses.retention.design import Design, cohort_labels, make_grid
 from journeykit.analyses.retention.say import described, metric_records
+from journeykit.analyses.retention.values import MAIN
 from journeykit.analyses.retention.who import list_customers
 from journeykit.errors import ParameterError
 from journeykit.results.base import Result, metric_table
@@ -40,18 +41,22 @@ class RetentionResult(Result):
         "previous" of the elapsed, who came back; missing where nobody's column
         has elapsed); `back_rate` with `back_rate_low` and `back_rate_high`;
         `back_so_far` (who came back, whether or not the column has elapsed;
-        missing where it has not begun); `status` ("finished", "unfinished",
+        missing where it has not begun); with `measure="sum"` or `"mean"`:
+        `sum_value` (over the base), `so_far_value` (over everybody, whether or
+        not the column has elapsed), and for means `mean_value` (per customer
+        of the base) with `mean_value_low` and `mean_value_high`; `status` ("finished", "unfinished",
         "future", "so far"); `note` ("seen at start": may have been customers
         before the log began; "partial": only part of its period counts).
     summary : DataFrame
         One row per age (and `segment`), over the finished cells of cohorts
         that have somebody: `cohorts` (how many), `base`, `back`, `back_rate`
-        with its interval, `method` ("pooled" or "simple").
+        with its interval, `sum_value` and `mean_value` with its interval where
+        they were asked for, `method` ("pooled" or "simple").
     comparison : DataFrame
         Every segment `b` against the first, `a`: `kind` ("age": the overall
         rates at that `age`; "curve": their mean over ages 1 to `age`),
-        `difference_rate` (b − a) with its interval, `p_value`,
-        `p_value_holm`.
+        `difference_rate` (b − a; of means, `difference`) with its interval,
+        `p_value`, `p_value_holm`.
     """
 
     design: Design | None = field(default=None)
@@ -60,13 +65,19 @@ class RetentionResult(Result):
 
     # -- cells -----------------------------------------------------------------------------
 
-    def matrix(self, column: str = "back_rate", *, segment: str | None = None) -> pd.DataFrame:
+    @property
+    def main(self) -> str:
+        """The column that the measure is about: `"back_rate"`, `"sum_value"` or `"mean_value"`."""
+        return MAIN[self.params["measure"]]
+
+    def matrix(self, column: str | None = None, *, segment: str | None = None) -> pd.DataFrame:
         """Lay one column of the table out as cohorts × ages.
 
         Parameters
         ----------
-        column : str
-            A column of the table, `"back_rate"`, `"back"`, `"status"` …
+        column : str, optional
+            A column of the table, `"back"`, `"status"` …; by default what was
+            measured: `"back_rate"`, `"sum_value"` or `"mean_value"`.
         segment : str, optional
             Which segment, where there are several.
 
@@ -76,6 +87,7 @@ class RetentionResult(Result):
             Cohorts down, ages across. Missing means unfinished or future
             (`matrix("status")` says which); a true zero is 0.
         """
+        column = self.main if column is None else column
         check_one_of("column", column, self.table.columns)
         rows = self._of_segment(self.table, segment)
         n_ages = rows["age"].nunique()
@@ -161,7 +173,7 @@ class RetentionResult(Result):
         """Draw the cohorts as a triangle of rates (with segments: their overall curves); return the axes."""
         return self.plot_triangle(ax) if "segment" not in self.table else self.plot_curves(ax)
 
-    def plot_triangle(self, ax: Axes | None = None, *, column: str = "back_rate", segment: str | None = None) -> Axes:
+    def plot_triangle(self, ax: Axes | None = None, *, column: str | None = None, segment: str | None = None) -> Axes:
         """Draw one column of the table as cohorts × ages; return the axes."""
         from journeykit.plots.retention import plot_triangle
 
@@ -192,12 +204,12 @@ class RetentionResult(Result):
         ages = self.summary["age"].unique()[:_SHOWN_AGES]
         name = "segment" if "segment" in self.table else "cohort"
         overall = self.summary[self.summary["age"].isin(ages)]
-        rates = self._as_words(overall["back_rate"], overall["cohorts"] > 0)
+        rates = self._as_words(overall[self.main], overall["cohorts"] > 0)
         if name == "segment":
             wide = rates.groupby(overall["segment"], sort=False).agg(list)
             return self._wide(name, wide.index, self._sizes("segment"), np.array(wide.tolist()), ages)
         cells = self.table[self.table["age"].isin(ages)]
-        words = self._as_words(cells["back_rate"], cells["status"]).to_numpy().reshape(-1, len(ages))
+        words = self._as_words(cells[self.main], cells["status"]).to_numpy().reshape(-1, len(ages))
         cohorts = cells["cohort"].iloc[:: len(ages)]
         sizes = cells["customers"].iloc[:: len(ages)]
         names = [say("core.overall"), *cohorts]
@@ -213,7 +225,7 @@ class RetentionResult(Result):
 
     def _as_words(self, rates: pd.Series, status: pd.Series) -> pd.Series:
         """Rates as text; unfinished is an ellipsis, the future blank, 0/0 a dash."""
-        words = rates.map(lambda rate: format_value("back_rate", rate))
+        words = rates.map(lambda rate: format_value(self.main, rate))
         unfinished = (status == "unfinished") & rates.isna()
         nothing = (status == "future") | (status.eq(False) if status.dtype == bool else False)
         return words.mask(unfinished, "…").mask(nothing, "")

@@ -38,10 +38,11 @@ def described(result: RetentionResult) -> str:
         return say("retention.none_finished", column=column)
     sentences = [_headline(result, overall.iloc[0])]
     if "segment" in result.table:
-        sentences += _of_segments(result, overall.iloc[0]["age"], column)
+        if result.main == "back_rate":
+            sentences += _of_segments(result, overall.iloc[0]["age"], column)
     else:
         sentences += [_later(result, row) for row in later_rows(result, overall)]
-        sentences += _newest(result, overall.iloc[0])
+        sentences += _newest(result, overall.iloc[0]) if result.main == "back_rate" else []
     if result.params["mean"] == "simple":
         sentences.append(say("retention.simple"))
     started = result.table.loc[result.table["note"] == "seen at start"]
@@ -73,6 +74,7 @@ def column_words(result: RetentionResult, age: int) -> str:
 def _headline(result: RetentionResult, row: pd.Series) -> str:
     params = result.params
     kind = "previous" if params["base"] == "previous" else params["mode"]
+    kind = kind if params["measure"] == "customers" else params["measure"]
     last = column_words(result, int(result.summary["age"].max()))
     said = say(f"retention.headline_{kind}", **_values(result, row), last=last)
     return said if "segment" not in row else say("core.list_name", name=row["segment"], text=said)
@@ -84,7 +86,8 @@ def _values(result: RetentionResult, row: pd.Series) -> dict[str, Any]:
 
 
 def _later(result: RetentionResult, row: pd.Series) -> str:
-    return say("retention.later", **_values(result, row))
+    key = "later" if result.main == "back_rate" else f"later_{result.params['measure']}"
+    return say(f"retention.{key}", **_values(result, row))
 
 
 def later_rows(result: RetentionResult, overall: pd.DataFrame) -> list[pd.Series]:
@@ -137,14 +140,15 @@ def metric_records(result: RetentionResult) -> list[dict[str, Any]]:
     names = result.table["cohort"].drop_duplicates()
     over_time = params["cohorts_by"] is None and len(names)
     period = f"{names.iloc[0]}/{names.iloc[-1]}" if over_time else ""
+    kind, unit = ("rate", "rate") if result.main == "back_rate" else (result.main, "value")
     return [
         {
-            "name": f"retention_{params['period']}_{_age_name(row)}_rate",
-            "value": row["back_rate"],
-            "low": row["back_rate_low"],
-            "high": row["back_rate_high"],
+            "name": f"retention_{params['period']}_{_age_name(row)}_{kind}",
+            "value": row[result.main],
+            "low": row.get(f"{result.main}_low"),
+            "high": row.get(f"{result.main}_high"),
             "n": row["base"],
-            "unit": "rate",
+            "unit": unit,
             "segment": row.get("segment", ""),
             "period": period,
         }

@@ -1,0 +1,212 @@
+"""Sums and means of values by cohort and age: by hand, against a slow count, in buckets, and their intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from journeykit.analyses.retention import retention
+from journeykit.errors import LogError, ParameterError
+from journeykit.estimators.differences import newcombe
+from journeykit.log import read_log
+from journeykit.text import has_label, language
+from tests.helpers import make_log
+
+from .retention_reference import LENGTH, period_number
+from .test_retention_reference import questions
+
+FEB, MAR, APR = 31, 60, 91
+ROWS = [
+    *(("ann", "order", 3, 10.0), ("ann", "order", 5, 5.0), ("ann", "order", FEB, 20.0), ("ann", "order", MAR, 7.0)),
+    *(("bob", "order", 9, 30.0), ("bob", "visit", FEB + 1, None)),
+    *(("cid", "order", FEB + 2, 40.0), ("cid", "order", MAR + 1, 2.0)),
+]
+SHOP = make_log(ROWS, observed_until=MAR + 10, columns=["value"], value="value")
+
+
+def numbers(frame):
+    return [[None if pd.isna(cell) else cell for cell in row] for row in frame.to_numpy().tolist()]
+
+
+def test_a_sum_adds_the_values_of_the_cohorts_back_events_in_that_period():
+    result = retention(SHOP, measure="sum")
+    # January: 10 + 5 + 30 in its own month, 20 in February; March is unfinished.
+    assert numbers(result.matrix()) == [[45, 20, None], [40, None, None], [None, None, None]]
+    assert numbers(result.matrix("so_far_value")) == [[45, 20, 7], [40, 2, None], [0, None, None]]
+    assert result.summary["sum_value"].tolist()[:2] == [85, 20]
+    assert "mean_value" not in result.table
+    assert result.comparison.empty
+
+
+def test_a_mean_is_per_customer_of_the_cohort_back_or_not_with_students_interval():
+    row = retention(SHOP, measure="mean").table.iloc[1]
+    assert row["mean_value"] == 10  # ann 20, bob nothing
+    # s = 14.14, s / sqrt(2) = 10, and t with one degree of freedom is 12.706.
+    assert (row["mean_value_low"], row["mean_value_high"]) == pytest.approx((10 - 127.06, 10 + 127.06), abs=0.01)
+
+
+def test_the_overall_mean_pools_customers_or_averages_cohorts():
+    rows = [("a", "order", 1, 1.0), ("b", "order", 2, 1.0), ("c", "order", FEB, 1.0)]
+    rows += [("a", "order", FEB, 6.0), ("c", "order", MAR, 9.0)]
+    log = make_log(rows, observed_until=APR, columns=["value"], value="value")
+    assert retention(log, measure="mean").summary["mean_value"].iloc[1] == pytest.approx((6 + 9) / 3)
+    assert retention(log, measure="mean", mean="simple").summary["mean_value"].iloc[1] == pytest.approx((3 + 9) / 2)
+
+
+def test_segments_means_differ_by_their_combined_intervals():
+    rng = np.random.default_rng(3)
+    rows = []
+    for i in range(60):
+        channel = "app" if i % 2 else "web"
+        rows.append((f"c{i}", "order", float(i % 20), 1.0, channel))
+        rows.append((f"c{i}", "order", FEB + float(i % 20), float(rng.exponential(50 if i % 2 else 10)), channel))
+    log = make_log(rows, observed_until=MAR, columns=["value", "channel"], value="value", channel="channel")
+    result = retention(log, measure="mean", by="channel")
+    at_1 = result.summary[result.summary["age"] == 1]
+    ends = at_1[["mean_value", "mean_value_low", "mean_value_high"]].to_numpy(dtype=float)
+    row = result.comparison.iloc[0]
+    assert (row["a"], row["b"], row["age"]) == ("app", "web", 1)
+    found = row[["difference", "difference_low", "difference_high"]].to_numpy(dtype=float)
+    assert found == pytest.approx(np.ravel(newcombe(tuple(ends[1]), tuple(ends[0]))))
+    assert row["p_value"] < 0.05
+
+
+def test_any_column_of_numbers_can_be_the_value():
+    log = make_log([("ann", "order", 1, 3), ("ann", "order", FEB, 4)], observed_until=MAR, columns=["items"])
+    result = retention(log, measure="sum", value="items")
+    assert numbers(result.matrix()) == [[3, 4], [0, None]]
+    assert "value=items" in result.definition
+
+
+def slow(events, asked):
+    """Sums by segment, row and column over customers whose column has elapsed, one customer after the other."""
+    number = lambda time: period_number(time, asked)  # noqa: E731
+    length = pd.Timedelta(LENGTH[asked.period])
+    rolling = asked.windows == "rolling"
+    found: dict = {}
+    for customer in {event["customer"] for event in events}:
+        theirs = sorted((event for event in events if event["customer"] == customer), key=lambda event: event["time"])
+        begins = [event for event in theirs if asked.starts(event)]
+        if not begins:
+            continue
+        start = begins[0]
+        row = asked.row(theirs[0], start) if asked.row else number(start["time"])
+        for event in theirs[theirs.index(start) :]:
+            if not asked.comes_back(event):
+                continue
+            elapsed = (event["time"] - start["time"]) // length
+            unit = elapsed if rolling else number(event["time"]) - number(start["time"])
+            spans, low = [(0, 0)], 1
+            for width in asked.columns or [1] * (asked.horizon or 2000):
+                spans.append((low, low + width - 1))
+                low += width
+            column = next((i for i, (first, last) in enumerate(spans) if first <= unit <= last), None)
+            if column is None:
+                continue
+            last = spans[column][1]
+            ends = start["time"] + (last + 1) * length
+            known = (
+                ends <= asked.observed_until if rolling else number(start["time"]) + last < number(asked.observed_until)
+            )
+            if known:
+                key = (asked.segment(theirs[0], start), row, column)
+                found[key] = found.get(key, 0) + (event["value"] or 0)
+    return {key: total for key, total in found.items() if total}
+
+
+@st.composite
+def value_questions(draw):
+    events, asked, options = draw(questions())
+    for event in events:
+        event["value"] = draw(st.sampled_from([None, 1.0, 2.5, -3.0, 100.0]))
+    asked.cohort, asked.mode, asked.base, asked.min_events = "first", "on", "cohort", 1
+    asked.washout, asked.between = pd.Timedelta(0), (None, None)
+    dropped = ("cohort", "mode", "base", "min_events", "washout", "between")
+    options = {key: value for key, value in options.items() if key not in dropped}
+    return events, asked, options | {"measure": draw(st.sampled_from(["sum", "mean"]))}
+
+
+def read(events, asked):
+    frame = pd.DataFrame(events).astype({"value": float})
+    return read_log(
+        frame, value="value", timezone=asked.timezone, observed_until=asked.observed_until, duplicates="keep"
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(question=value_questions())
+def test_every_sum_equals_the_slow_one_and_is_the_same_in_buckets(question):
+    events, asked, options = question
+    log = read(events, asked)
+    result = retention(log, **options)
+    table = result.table
+    ages = sorted(table["age"].unique())
+    first = period_number(asked.observed_from, asked)
+    cohorts = list(table["cohort"].drop_duplicates())
+    found = {}
+    for row in table[table["base"] > 0].to_dict("records"):
+        name = row["cohort"] if asked.row else first + cohorts.index(row["cohort"])
+        if row["sum_value"]:
+            found[(row.get("segment", ""), name, ages.index(row["age"]))] = row["sum_value"]
+        if options["measure"] == "mean":
+            assert row["mean_value"] == pytest.approx(row["sum_value"] / row["base"])
+    assert found == pytest.approx(slow(events, asked))
+    pieces = retention(log.in_buckets(7), **options)
+    assert_frame_equal(pieces.table, table)
+    assert_frame_equal(pieces.summary, result.summary)
+    assert_frame_equal(pieces.comparison, result.comparison)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"measure": "median"}, "measure must be one of"),
+        ({"value": "value"}, "is for measure="),
+        ({"measure": "sum", "value": "touchpoint"}, "column of numbers"),
+        ({"measure": "sum", "mode": "on_or_after"}, "goes with mode='on'"),
+        ({"measure": "mean", "base": "previous"}, "goes with base='cohort'"),
+        ({"measure": "mean", "min_events": 2}, "goes with min_events=1"),
+        ({"measure": "mean", "cohort": "every"}, "count twice"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_and_says_why(options, says):
+    with pytest.raises(ParameterError, match=says):
+        retention(SHOP, **options)
+
+
+def test_a_personal_column_is_not_summed():
+    with pytest.raises(LogError, match="personal"):
+        retention(SHOP.with_personal("value"), measure="sum")
+    with pytest.raises(LogError, match="no 'value'"):
+        retention(make_log([("ann", "order", 1)], observed_until=9), measure="sum")
+
+
+@pytest.mark.parametrize("code", ["en", "he"])
+@pytest.mark.parametrize("measure", ["sum", "mean"])
+def test_every_column_has_a_word_and_the_result_speaks(measure, code):
+    result = retention(SHOP, measure=measure)
+    with language(code):
+        assert [name for name in [*result.table, *result.summary] if not has_label(name)] == []
+        assert "20" in result.describe() or "10" in result.describe()
+        assert result._repr_html_()
+        result.figure().canvas.draw()
+    assert result.metrics()["name"].tolist() == [f"retention_month_1_{measure}_value"]
+
+
+@pytest.mark.slow
+def test_means_cover_the_truth():
+    rng = np.random.default_rng(17)
+    hits = 0
+    for _ in range(300):
+        back = rng.random(80) < 0.4
+        amounts = np.where(back, rng.exponential(50, 80), 0.0)
+        rows = [(f"c{i}", "order", 1.0 + i / 10, 1.0) for i in range(80)]
+        rows += [(f"c{i}", "order", FEB + 1.0, float(amounts[i])) for i in np.flatnonzero(back)]
+        log = make_log(rows, observed_until=MAR, columns=["value"], value="value")
+        row = retention(log, measure="mean").summary.iloc[1]
+        hits += row["mean_value_low"] <= 0.4 * 50 <= row["mean_value_high"]
+    assert 0.91 <= hits / 300 <= 0.98  # skewed values: a little below 95% at n = 80 is what t gives
