@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from journeykit.errors import ParameterError
-from journeykit.schema import check_one_of, did_you_mean
+from journeykit.log.match import matches
+from journeykit.schema import MISSING, check_one_of, did_you_mean
 
 if TYPE_CHECKING:
     from journeykit.log import InteractionLog
@@ -32,7 +33,8 @@ class Step:
     stage : str or collection of str, optional
         Stages; the log needs a stage model.
     where : mapping, optional
-        Column → the value, or a collection of values, that it must have.
+        Column → the value, or a collection of values, that it must have; None
+        stands for a missing entry.
     contains : mapping, optional
         Column → a text that it must contain (case counts).
     first : {"ever", "matching"}, optional
@@ -78,8 +80,7 @@ class Step:
         named = self._named(log)
         meets = named.copy()
         for column, wanted in self.where.items():
-            one = isinstance(wanted, str) or not isinstance(wanted, Iterable)
-            meets &= log.column(column).isin([wanted] if one else list(wanted)).to_numpy()
+            meets &= matches(log.column(column), wanted)
         for column, text in self.contains.items():
             texts = log.column(column).astype("string")
             meets &= texts.str.contains(text, regex=False, na=False).to_numpy(dtype=bool)
@@ -158,4 +159,4 @@ def _names(value: Any) -> str:
         return ""
     if isinstance(value, str) or not isinstance(value, Iterable):
         return str(value)
-    return " | ".join(str(each) for each in value)
+    return " | ".join(MISSING if each is None else str(each) for each in value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from journeykit.errors import ParameterError
 from journeykit.estimators.bootstrap import customer_keys
 from journeykit.log.calendar import instant_us
 from journeykit.log.events import keep_events, with_finding
+from journeykit.log.match import matches
 
 if TYPE_CHECKING:
     from journeykit.log.interactions import InteractionLog
@@ -24,7 +24,8 @@ def where(log: InteractionLog, **conditions: Any) -> InteractionLog:
     Parameters
     ----------
     **conditions
-        Column → value, or a collection of values, to keep.
+        Column → value, or a collection of values, to keep; None stands for a
+        missing entry.
 
     Examples
     --------
@@ -34,8 +35,7 @@ def where(log: InteractionLog, **conditions: Any) -> InteractionLog:
     """
     keep = np.ones(log.n_events, dtype=bool)
     for name, wanted in conditions.items():
-        one = isinstance(wanted, str) or not isinstance(wanted, Iterable)
-        keep &= log.column(name).isin([wanted] if one else list(wanted)).to_numpy()
+        keep &= matches(log.column(name), wanted)
     return keep_events(log, keep)
 
 

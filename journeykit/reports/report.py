@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from journeykit.journey import Step
     from journeykit.log import InteractionLog
     from journeykit.results import Result
 
@@ -71,7 +72,11 @@ class Report:
     Attributes
     ----------
     log : InteractionLog
-        With its stages, narrowed to the period.
+        With its stages, up to the period's end. What was before its start
+        stays: who bought last year is no new customer this month.
+    between : tuple of str, or None
+        The period's start, for analyses that judge those who start in it
+        (`between=`); None if the report begins with the log.
 
     Examples
     --------
@@ -91,8 +96,10 @@ class Report:
     ) -> None:
         self.language = language
         self.log = _with_stages(LogSource(log).read(), stages)
-        if start is not None or end is not None:
-            self.log = self.log.between(start, end)
+        if end is not None:
+            self.log = self.log.between(None, end)
+        self.between = None if start is None else (start, None)
+        inside = self.log if start is None else self.log.between(start)
         with speaking(language):
             shown = word(title)
             cover = {
@@ -101,17 +108,17 @@ class Report:
                 "language": language,
                 "direction": direction(),
                 "period": {
-                    "start": self.log.starts_at.isoformat(),
-                    "end": self.log.ends_at.isoformat(),
-                    "timezone": self.log.timezone,
+                    "start": inside.starts_at.isoformat(),
+                    "end": inside.ends_at.isoformat(),
+                    "timezone": inside.timezone,
                 },
                 "period_line": say(
                     "reports.period_line",
-                    starts_at=self.log.starts_at.date(),
-                    ends_at=(self.log.ends_at - pd.Timedelta(1, "us")).date(),  # the last day, not the one after
-                    timezone=self.log.timezone,
+                    starts_at=inside.starts_at.date(),
+                    ends_at=(inside.ends_at - pd.Timedelta(1, "us")).date(),  # the last day, not the one after
+                    timezone=inside.timezone,
                 ),
-                "size_line": say("reports.size_line", customers=self.log.n_customers, events=self.log.n_events),
+                "size_line": say("reports.size_line", customers=inside.n_customers, events=inside.n_events),
                 "quality_line": quality_sentence(self.log),
             }
         show_block(cover, text=shown)
@@ -156,6 +163,19 @@ class Report:
     def _seen_stages(self) -> list[str]:
         codes = set() if self.log.stage_codes is None else set(np.unique(self.log.stage_codes))
         return [stage for code, stage in enumerate(self.log.stages) if code in codes]
+
+    @property
+    def own_doing(self) -> Step | None:
+        """What customers do themselves, as a step: without reminders, deliveries and the like.
+
+        A touchpoint that the stage model does not know counts as their doing.
+        None, which is any event, where the model says nothing of initiative.
+        """
+        from journeykit.journey import Step
+
+        model = self.log.stage_model
+        knows = model is not None and "initiative" in model.derived
+        return Step(where={"initiative": ("active", None)}) if knows else None
 
     def first_column(self, *names: str) -> str | None:
         """Return the first of these columns that the log has; None if it has none."""

@@ -64,6 +64,15 @@ def test_stages_need_a_stage_model():
         Step(stage="purchase").mask(LOG)
 
 
+def test_none_stands_for_a_missing_entry():
+    assert marked(Step(where={"item": None})) == [False, False, True, False]
+    assert marked(Step(where={"item": [None, "red guitar"]})) == [True, False, True, False]
+    log = make_log([("a", "yoga", 0), ("a", "reminder", 1), ("a", "visit", 2)]).with_stages(StageModel.digital())
+    assert marked(Step(where={"initiative": ["active", None]}), log) == [True, False, True]
+    assert LOG.where(item=None).n_events == 1
+    assert Step(where={"item": ["x", None]}).name == "item=x | (missing)"
+
+
 def test_steps_say_their_name():
     assert Step("order", where={"channel": "web"}).name == "order, channel=web"
     assert Step(["b", "a"]).name == "a | b"
