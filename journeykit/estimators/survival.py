@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from journeykit.errors import ParameterError
@@ -64,7 +65,7 @@ def kaplan_meier(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     return over_groups(table, lambda rows: _curve(rows, z, confidence))
 
 
-def curve_at(curve: pd.DataFrame, times: Any) -> pd.DataFrame:
+def curve_at(curve: pd.DataFrame, times: Any, confidence: float | None = None) -> pd.DataFrame:
     """Read a curve at chosen times.
 
     Parameters
@@ -73,6 +74,11 @@ def curve_at(curve: pd.DataFrame, times: Any) -> pd.DataFrame:
         Of `kaplan_meier`, `nelson_aalen` or `aalen_johansen`.
     times : number or array
         Times asked for.
+    confidence : float, optional
+        That of the curve, of `kaplan_meier` alone: between two of its times,
+        with no event so far, the bound is then Wilson's for those watched
+        until the second. Without it the bounds are those of the first, which
+        after the start, where nobody was watched yet, say nothing.
 
     Returns
     -------
@@ -97,6 +103,8 @@ def curve_at(curve: pd.DataFrame, times: Any) -> pd.DataFrame:
         time = rows["time"].to_numpy(dtype=float)
         row = np.searchsorted(time, asked, side="right") - 1
         values = rows[columns].to_numpy(dtype=float)[np.maximum(row, 0)]
+        if confidence is not None:
+            values[:, 1] = _unharmed_between(rows, asked, row, values[:, 1], confidence)
         values[row < 0] = [start, start, start, 0.0]
         survival = rows["survival"].to_numpy(dtype=float) if "survival" in rows else np.ones(len(rows))
         values[asked > _until(rows, survival)] = np.nan
@@ -274,6 +282,18 @@ def conditional_survival(table: pd.DataFrame, given: float, times: Any, confiden
         return read
 
     return over_groups(table, condition)
+
+
+def _unharmed_between(
+    rows: pd.DataFrame, asked: Floats, row: npt.NDArray[np.intp], low: Floats, confidence: float
+) -> Floats:
+    """Lower bound between a row without an event so far and the next, at which those at risk were watched all along."""
+    time, at_risk = (rows[name].to_numpy(dtype=float) for name in ("time", "at_risk"))
+    unharmed = (row >= 0) & (row + 1 < len(rows))
+    here, after = np.maximum(row, 0), np.minimum(row + 1, len(rows) - 1)
+    unharmed &= (rows["survival"].to_numpy(dtype=float)[here] >= 1) & (asked > time[here]) & (at_risk[after] > 0)
+    fewest = fewest_at_risk(at_risk)[after]
+    return np.where(unharmed, wilson_rate(1.0, np.maximum(fewest, 1), confidence)[0], low)
 
 
 def survival_terms(rows: pd.DataFrame) -> tuple[Floats, Floats]:

@@ -9,11 +9,10 @@ import pandas as pd
 
 from journeykit.analyses.churn.estimate import Counts
 from journeykit.analyses.churn.rules import Inactivity
-from journeykit.analyses.churn.shared import groups_of
+from journeykit.analyses.churn.shared import groups_of, nobody
 from journeykit.analyses.churn.spans import Query
 from journeykit.analyses.churn.tally import count_spans, left_out_reasons
 from journeykit.analyses.churn.tenures import Tenures
-from journeykit.errors import ParameterError
 from journeykit.journey.groups import in_order
 from journeykit.results.base import left_out_table
 
@@ -22,7 +21,7 @@ def counts_of_tenures(source: Tenures) -> Counts:
     """Take tenures as counts of 1, with what is known of come-backs and other silences."""
     table = source.table
     if table.empty:
-        raise ParameterError("there are no tenures to draw a curve of: everybody was left out, see left_out")
+        raise nobody(source.left_out, "to draw a curve of")
     group = groups_of(table)
     groups = group.cat.categories.tolist()
     spans = table[["enters_days", "duration_days", "end"]].assign(
@@ -58,9 +57,7 @@ def counts_of_log(log: Any, query: Query) -> tuple[Counts, pd.DataFrame]:
     left_out = left_out_table(left_out_reasons(out["end"].to_numpy(), out["customers"].to_numpy()))
     spans = counted[counted["what"] == "span"]
     if not (spans["limit"] == main).any():
-        raise ParameterError(
-            f"there is nobody to draw a curve of: everybody was left out\n{left_out.to_string(index=False)}"
-        )
+        raise nobody(left_out, "to draw a curve of")
     groups = in_order(spans["group"].unique(), log.stages)
     codes = spans["end"].to_numpy() - 1
     spans = spans.assign(

@@ -105,7 +105,8 @@ class SurvivalCurve(ChurnResult):
         >>> curve.at("45d", "90d")["survival"].tolist()
         [0.75, 0.5]
         """
-        read = curve_at(kaplan_meier(self.risk, self.params["confidence"]), [_age(time) for time in times])
+        confidence = self.params["confidence"]
+        read = curve_at(kaplan_meier(self.risk, confidence), [_age(time) for time in times], confidence)
         return self._shaped(read).drop(columns="survival_se")
 
     def given(self, active: Any, *times: Any) -> pd.DataFrame:
@@ -267,7 +268,7 @@ class SurvivalCurve(ChurnResult):
         """Say when half are gone, how many are there at the horizon, and how many of the gone came back."""
         rows = records(self.summary)
         sentences = [_headline(row) for row in rows] if len(rows) <= 3 else [_range(rows)]
-        if len(self.overall_test):
+        if self.overall_test.get("p_value", pd.Series()).notna().any():
             sentences.append(say("churn.segments_test", **records(self.overall_test)[0]))
         sentences += rule_sentences(self.params, int(self.summary["seen_at_start"].sum()))
         if not self.params["by"] and np.isfinite(rows[0]["comeback_rate"]):
@@ -339,10 +340,13 @@ def survival_curve(
     [0.8571, 0.8067, 0.7529, 0.6902, 0.6275, 0.5378, 0.4482]
     """
     check_confidence(confidence)
+    if not hasattr(source, "tally") and not isinstance(source, Tenures):
+        raise ParameterError(f"source must be a log or jk.Tenures, got {type(source).__name__}")
     given = {"churn": churn, "start": start, "activity": activity, "dated": dated, "washout": washout, "by": by}
     asked: Query | None = None
     if isinstance(source, Tenures):
-        said = [name for name, value in given.items() if value is not None and value != source.params.get(name)]
+        asked_before = source.params if source.query is None else {**source.params, "churn": source.query.churn}
+        said = [name for name, value in given.items() if value is not None and value != asked_before.get(name)]
         if said:
             raise ParameterError(f"{', '.join(said)} must be said to jk.tenures: these tenures are measured already")
         counts, params, left_out = counts_of_tenures(source), dict(source.params), source.left_out
@@ -381,7 +385,7 @@ def _range(rows: list[dict[str, Any]]) -> str:
 def _age(value: Any) -> Any:
     """Read an age: a duration of whole days, or a number in the durations' own unit."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        if value < 0:
+        if not 0 <= value < np.inf:
             raise ParameterError(f"an age must be 0 or more, got {value!r}")
         return value
     return whole_days(value, name="age")

@@ -119,7 +119,7 @@ def _horizon(risk: pd.DataFrame, limit: int) -> float:
     watched = number_at_risk(risk, HORIZONS).groupby("time")["at_risk"].min()
     enough = [age for age in HORIZONS if age > limit and watched[age] >= WATCHED]
     shortest: float = risk.groupby("group", sort=False)["time"].max().min()
-    return max(enough) if enough else max(shortest, 1)
+    return max(enough) if enough else shortest if shortest > 0 else 1
 
 
 def _summary(
@@ -130,13 +130,13 @@ def _summary(
     summary["followed_days"] = rows["time"].max()
     summary = summary.join(_median(curve).set_index("group"))
     summary["horizon_days"] = at
-    summary = summary.join(_at(curve, at, "survival").set_index("group"))
+    summary = summary.join(_at(curve, at, "survival", confidence).set_index("group"))
     mean = restricted_mean(risk, at, confidence).set_index("group")
     summary = summary.join(
         mean[[f"mean{side}" for side in SIDES]].set_axis([f"mean_days{side}" for side in SIDES], axis=1)
     )
     summary["comeback_days"] = counts.limit or at
-    summary = summary.join(_at(back, counts.limit or at, "comeback_rate").set_index("group"))
+    summary = summary.join(_at(back, counts.limit or at, "comeback_rate", confidence).set_index("group"))
     summary["seen_at_start"] = counts.old.reindex(summary.index).fillna(0).astype(np.int64)
     return summary.reset_index()
 
@@ -146,13 +146,13 @@ def _median(curve: pd.DataFrame) -> pd.DataFrame:
     return median_time(curve).rename(columns=names).drop(columns="share")
 
 
-def _at(curve: pd.DataFrame | None, age: float, name: str) -> pd.DataFrame:
+def _at(curve: pd.DataFrame | None, age: float, name: str, confidence: float) -> pd.DataFrame:
     """Read a curve at one age, as columns of a summary."""
     if curve is None:
         return pd.DataFrame(
             {"group": pd.Series(dtype=str)} | {f"{name}{side}": pd.Series(dtype=float) for side in SIDES}
         )
-    read = curve_at(curve, age).drop(columns=["time", "survival_se"])
+    read = curve_at(curve, age, confidence).drop(columns=["time", "survival_se"])
     if name == "survival":
         return read
     rates = {"": 1 - read["survival"], "_low": 1 - read["survival_high"], "_high": 1 - read["survival_low"]}
@@ -214,6 +214,10 @@ def _sensitivity(counts: Counts, at: float, confidence: float) -> pd.DataFrame:
     risk = counts.risk("limit")
     curve, back = kaplan_meier(risk, confidence), _came_back_curve(counts.back_risk("limit"), confidence)
     found = risk.groupby(key, sort=False)[["entered", "events"]].sum().rename(columns={"entered": "customers"})
-    for part in (_median(curve), _at(curve, at, "survival"), _at(back, counts.limit, "comeback_rate")):
+    for part in (
+        _median(curve),
+        _at(curve, at, "survival", confidence),
+        _at(back, counts.limit, "comeback_rate", confidence),
+    ):
         found = found.join(part.set_index(key)) if "limit" in part else found.join(part.set_index("group"), on="group")
     return found.reset_index().rename(columns={"limit": "limit_days"})

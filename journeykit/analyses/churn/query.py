@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from journeykit.analyses.churn.rules import OVERALL, Cancel, Inactivity, whole_days
+from journeykit.analyses.churn.shared import require_segment
 from journeykit.analyses.churn.spans import KEPT, REASONS, Query, days_since_1970, observed_days
 from journeykit.errors import ParameterError
-from journeykit.journey.groups import require_group
 from journeykit.journey.steps import Step, as_step
 from journeykit.schema import MISSING, UNMAPPED, check_one_of
 
@@ -43,7 +43,7 @@ def settle(
         raise ParameterError("washout is for logs without sign-up dates: with signed_up, starts are known")
     if late_entry is not None and signed_up is None:
         raise ParameterError("late_entry needs signed_up: who started before the log can't be known otherwise")
-    require_group(log, by)
+    require_segment(log, by)
     return Query(
         churn=churn,
         ends=churn.steps(log) if isinstance(churn, Cancel) else {},
@@ -110,7 +110,7 @@ def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> pd.
             REASONS.index(f"churn.{name}")
             for name in ("started_before", "not_seen_at_entry", "started_after", "no_time_at_risk")
         ],
-        KEPT,
+        REASONS.index("churn.segment_not_known") if query.by in log.segments else KEPT,
     )
     missing = UNMAPPED if query.by == "stage" else MISSING
     group = OVERALL if query.by is None else missing

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from journeykit.analyses.churn.rules import OVERALL
+from journeykit.errors import ParameterError
+from journeykit.journey.groups import require_group
 from journeykit.results.base import Result
 from journeykit.text import html_result, html_table, say, word
 
@@ -49,6 +51,19 @@ def groups_of(table: pd.DataFrame) -> pd.Series:
         return table["segment"]
     codes = np.zeros(len(table), np.int8)
     return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index([OVERALL]), ordered=True), table.index)
+
+
+def require_segment(log: Any, by: Any) -> None:
+    """Raise unless `by` is None or a column that the log can be split by."""
+    if not isinstance(by, str | None):
+        raise ParameterError(f"by must be one column of the log, got {by!r}")
+    require_group(log, by)
+
+
+def nobody(left_out: pd.DataFrame, what: str) -> ParameterError:
+    """Say that nobody is left, and why."""
+    reasons = [f"{n:,} {word(reason, language='en')}" for reason, n in left_out[["reason", "customers"]].to_numpy()]
+    return ParameterError(f"there is nobody {what}: {'; '.join(reasons) or 'the log has no customers'}")
 
 
 def rule_sentences(params: Mapping[str, Any], seen_at_start: int) -> list[str]:

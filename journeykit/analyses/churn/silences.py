@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.spans import REASONS, Days, first_rows, group_labels, observed_days
+from journeykit.analyses.churn.known import group_labels, refuse_late_segments
+from journeykit.analyses.churn.spans import REASONS, Days, first_rows, observed_days
 from journeykit.estimators.risk import risk_table
 from journeykit.estimators.survival import curve_at, kaplan_meier
 from journeykit.journey.steps import Step
@@ -174,6 +175,7 @@ def _marked(log: InteractionLog, activity: Activity) -> Marked:
     observed = observed_days(log)
     step = activity.step
     start = first_rows(log, step, np.full(log.n_customers, -NEVER, np.int32))
+    refuse_late_segments(log, activity.by, start)
     group, labels = group_labels(log, activity.by, start)
     return Marked(
         days=log.days,

@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.rules import INACTIVITY, OVERALL, Cancel, Inactivity
+from journeykit.analyses.churn.known import Known, find_known
+from journeykit.analyses.churn.rules import INACTIVITY, Cancel, Inactivity
 from journeykit.errors import ParameterError
-from journeykit.journey.groups import labels_at
 from journeykit.journey.steps import Step
 from journeykit.log.calendar import as_timestamp
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers
 from journeykit.loops.tenures import NEVER, first_ends, first_rows_from, first_silences, no_marks
-from journeykit.schema import MISSING, UNMAPPED
 
 Days = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
@@ -35,6 +34,7 @@ REASONS = (
     "churn.started_after",
     "churn.not_seen_at_entry",
     "churn.no_time_at_risk",
+    "churn.segment_not_known",
 )
 _CODE = {reason: code for code, reason in enumerate(REASONS)}
 
@@ -105,6 +105,7 @@ class Starts:
     late: Flags
     reason: npt.NDArray[np.int8]
     seen_at_start: Flags
+    known: Known | None = None
 
 
 @dataclass(frozen=True)
@@ -129,18 +130,12 @@ def measure(log: InteractionLog, query: Query) -> tuple[Starts, Iterator[Spans]]
     """Measure every customer's span: for each silence of the query, or once."""
     observed = observed_days(log)
     starts = _starts(log, query, observed)
+    silence = isinstance(query.churn, Inactivity)
+    known = find_known(log, query.by, starts.day, starts.row, query.activity, same_day=silence)
+    starts = replace(starts, known=known)
     if isinstance(query.churn, Inactivity):
         return starts, _silences(log, query, observed, starts)
     return starts, iter([_cancellations(log, query, observed, starts)])
-
-
-def group_labels(log: InteractionLog, by: str | None, rows: npt.NDArray[np.int64]) -> tuple[Days, pd.Index]:
-    """Read each customer's group at an event, -1 for none: codes, and the labels of the groups."""
-    if by is None:
-        return np.zeros(log.n_customers, np.int32), pd.Index([OVERALL], dtype=object)
-    codes, labels = labels_at(log, by, np.maximum(rows, 0), log.offsets[:-1])
-    missing = labels.index(UNMAPPED if by == "stage" else MISSING)
-    return np.where(rows < 0, missing, codes).astype(np.int32), pd.Index(labels, dtype=object)
 
 
 # -- where a tenure begins -------------------------------------------------------------------
@@ -251,6 +246,7 @@ def _silences(log: InteractionLog, query: Query, observed: Observed, starts: Sta
         unseen = starts.late & (starts.active_from > observed.first_full + limit)
         reason[(reason == KEPT) & unseen] = _CODE["churn.not_seen_at_entry"]
         duration = exits[:, j] - starts.day
+        enters = _enter_when_known(starts, enters, duration, limit, reason)
         if query.dated == "last_activity":  # the same curve, d days earlier; -1 lets an end on day 0 count
             enters, duration = np.maximum(enters - limit, -1).astype(np.int32), (duration - limit).astype(np.int32)
         yield _spans(
@@ -272,6 +268,7 @@ def _cancellations(log: InteractionLog, query: Query, observed: Observed, starts
     enters = np.where(starts.late, starts.active_from - starts.day, -1).astype(np.int32)
     ends = np.maximum(ends - 1, 0).astype(np.int8)
     reason = starts.reason.copy()
+    enters = _enter_when_known(starts, enters, exits - starts.day, 0, reason)
     return _spans(0, starts.day, enters, (exits - starts.day).astype(np.int32), ends, exits, back, last, reason)
 
 
@@ -287,6 +284,16 @@ def _kinds(log: InteractionLog, query: Query) -> npt.NDArray[np.int8]:
             raise ParameterError(f"an event can't be two of start and ends at once: {name!r} overlaps another")
         kinds[marked] = code
     return kinds
+
+
+def _enter_when_known(starts: Starts, enters: Days, duration: Days, limit: int, reason: npt.NDArray[np.int8]) -> Days:
+    """Watch customers from when their segment is known, and leave out whose tenure was over by then."""
+    if starts.known is None:
+        return enters
+    postponed = starts.known.enters(starts.day, enters, limit)
+    over = (reason == KEPT) & (duration > enters) & (duration <= postponed)
+    reason[over] = _CODE["churn.segment_not_known"]
+    return postponed
 
 
 def _spans(

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from journeykit.analyses.churn.known import group_labels
 from journeykit.analyses.churn.rules import Inactivity
-from journeykit.analyses.churn.spans import KEPT, REASONS, Days, Flags, Query, Spans, Starts, group_labels, measure
+from journeykit.analyses.churn.spans import KEPT, REASONS, Days, Flags, Query, Spans, Starts, measure
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops.tenures import count_equal, extents
 

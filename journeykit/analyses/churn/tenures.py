@@ -232,7 +232,11 @@ def tenures(
         Column that splits customers, read where it is known at the start: on
         the start event (or the first activity); with `signed_up`, on the
         first event of that day, or when the customer is first seen if it
-        enters late. Missing is a group of its own.
+        enters late. Missing is a segment of its own. What is known later (of
+        `log.with_segment`, or `with_customers(known_at=…)`) is late entry: the
+        customer is watched from that day on, and under `Inactivity` from d
+        days later if an activity of their own made it known, since nobody can
+        be seen to leave in between. Who left before is left out, and counted.
 
     Returns
     -------
@@ -363,6 +367,8 @@ def _numbers(values: Any, name: str) -> npt.NDArray[Any]:
     array = np.asarray(values)
     if array.dtype.kind not in "iuf" or (array.dtype.kind == "f" and not np.isfinite(array).all()):
         raise ParameterError(f"{name} must be numbers, none missing, got {array.dtype}")
+    if array.size and name == "durations" and array.min() < 0:
+        raise ParameterError(f"durations must be 0 or more, got {array.min()}")
     return array
 
 

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from journeykit.analyses.churn.rules import OVERALL, Inactivity, whole_days
-from journeykit.analyses.churn.shared import ChurnResult, by_segment, records, segment
+from journeykit.analyses.churn.shared import ChurnResult, by_segment, nobody, records, require_segment, segment
 from journeykit.analyses.churn.silences import RANKS, Activity, Silences, count_silences, list_silent, spread
 from journeykit.analyses.churn.tally import left_out_reasons
 from journeykit.errors import ParameterError
 from journeykit.estimators.proportions import wilson_rate
-from journeykit.journey.groups import in_order, require_group
+from journeykit.journey.groups import in_order
 from journeykit.journey.steps import as_step
 from journeykit.log.calendar import as_timestamp
 from journeykit.results.base import left_out_table, metric_table
@@ -181,7 +181,8 @@ def churn_threshold(
     activity : str, collection of str or Step, optional
         What counts as activity; every event if not given.
     by : str, optional
-        Column that splits customers, as known at their first activity.
+        Column that splits customers, as known at their first activity; segments
+        known later are refused.
     confidence : float
         Coverage of the intervals.
 
@@ -214,14 +215,14 @@ def churn_threshold(
     ahead = whole_days(horizon, name="horizon")
     if not 0 < max_comeback < 1:
         raise ParameterError(f"max_comeback == {max_comeback!r}, must be above 0 and below 1")
-    require_group(log, by)
+    require_segment(log, by)
     asked = Activity(None if activity is None else as_step(activity, log), by)
     counted = log.tally(count_silences, activity=asked).reset_index()
     out = counted[counted["what"] == "left_out"]
     silences = counted[counted["what"] == "silence"]
     left_out = left_out_table(left_out_reasons(out["days"].to_numpy(), out["silences"].to_numpy()))
     if silences.empty:
-        raise ParameterError(f"there is no silence in the log:\n{left_out.to_string(index=False)}")
+        raise nobody(left_out, "with a silence")
     order = in_order(silences["group"].unique(), log.stages)
     groups = {name: Silences.of(silences[silences["group"] == name]) for name in order}
     chosen = {name: each.threshold(ahead, max_comeback) for name, each in groups.items()}

@@ -242,9 +242,9 @@ def test_what_can_not_be_is_refused(options, says):
 
 def test_nobody_to_draw_a_curve_of_is_said_with_the_reasons():
     log = make_log([("a", "visit", 0)], observed_until=50)
-    with pytest.raises(ParameterError, match=r"(?s)everybody was left out.*churn.in_washout"):
+    with pytest.raises(ParameterError, match="nobody to draw a curve of: 1 first seen within the washout"):
         survival_curve(log, washout="30d")
-    with pytest.raises(ParameterError, match="everybody was left out"):
+    with pytest.raises(ParameterError, match="nobody to draw a curve of: 1 first seen within the washout"):
         survival_curve(tenures(log, washout="30d"))
 
 

@@ -1,0 +1,111 @@
+"""Segments of customers, and since when each is known: nobody is watched as one of a segment before that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from journeykit.analyses.churn.rules import OVERALL
+from journeykit.errors import ParameterError
+from journeykit.journey.groups import labels_at
+from journeykit.journey.steps import Step
+from journeykit.log.interactions import InteractionLog
+from journeykit.loops.tenures import NEVER
+from journeykit.schema import MISSING, UNMAPPED
+
+Days = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Since when each customer's segment is known, where that is after the start.
+
+    Attributes
+    ----------
+    late : array of bool
+        Whether it became known after the start, or never.
+    day : array
+        The day on which it did, since 1970; NEVER if it did not.
+    by_activity : array of bool
+        Whether an event of the customer's own made it known: from then on a
+        silence of d days needs d days, so nobody can be seen to leave.
+    """
+
+    late: npt.NDArray[np.bool_]
+    day: npt.NDArray[np.int64]
+    by_activity: npt.NDArray[np.bool_]
+
+    def enters(self, start_day: Days, enters: Days, limit: int) -> Days:
+        """Postpone the age from which on a customer is watched until the segment is known."""
+        age = self.day - start_day + np.where(self.by_activity, limit, 0)
+        return np.where(self.late, np.maximum(enters, np.minimum(age, NEVER)), enters).astype(np.int32)
+
+
+def group_labels(log: InteractionLog, by: str | None, rows: npt.NDArray[np.int64]) -> tuple[Days, pd.Index]:
+    """Read each customer's group at an event, -1 for none: codes, and the labels of the groups.
+
+    Of a segment (`with_segment`, `with_customers(known_at=…)`) it is the
+    label, whenever it became known.
+    """
+    if by is None:
+        return np.zeros(log.n_customers, np.int32), pd.Index([OVERALL], dtype=object)
+    if by in log.segments:
+        found = log.segments[by]
+        names = [*map(str, found.labels), MISSING]
+        one_each, unique = pd.factorize(np.array(names, dtype=object))  # 1 and "1" read the same
+        return one_each[found.codes].astype(np.int32), pd.Index(unique, dtype=object)
+    codes, labels = labels_at(log, by, np.maximum(rows, 0), log.offsets[:-1])
+    missing = labels.index(UNMAPPED if by == "stage" else MISSING)
+    return np.where(rows < 0, missing, codes).astype(np.int32), pd.Index(labels, dtype=object)
+
+
+def find_known(
+    log: InteractionLog,
+    by: str | None,
+    start_day: Days,
+    rows: npt.NDArray[np.int64],
+    step: Step | None,
+    *,
+    same_day: bool,
+) -> Known | None:
+    """Find since when segments are known; None for columns, whose values are read at the start.
+
+    `rows` is the event that starts each customer, -1 if there is none. With
+    `same_day` what becomes known on the first day counts as known at once.
+    """
+    if by is None or by not in log.segments:
+        return None
+    known_at = log.segments[by].known_at
+    day = np.where(known_at < log.observed_until, _local_days(log, np.minimum(known_at, log.observed_until)), NEVER)
+    at_once = same_day | ((rows >= 0) & (known_at <= log.times[np.maximum(rows, 0)]))
+    late = (day > start_day) | ((day == start_day) & ~at_once)
+    own = log.times == known_at[log.customer_codes]
+    own &= True if step is None else step.mask(log)
+    by_activity = np.zeros(log.n_customers, bool)
+    by_activity[log.customer_codes[own]] = True
+    return Known(late, day, by_activity & late)
+
+
+def refuse_late_segments(log: Any, by: str | None, rows: npt.NDArray[np.int64]) -> None:
+    """Raise ParameterError if a segment became known only after the events at which it is needed."""
+    if by is None or by not in log.segments:
+        return
+    there = rows >= 0
+    late = there & (log.segments[by].known_at > log.times[np.maximum(rows, 0)])
+    if late.any():
+        raise ParameterError(
+            f"segment {by!r} is not known when customers are first active, for example of customer "
+            f"{log.customers[int(np.argmax(late))]!r}: silences before it was known would be sorted by what came later"
+        )
+
+
+def _local_days(log: InteractionLog, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Local dates of instants as days since 1970; very early for "always known"."""
+    stamps = pd.DatetimeIndex(times.view("M8[us]"), tz="UTC")  # the least integer is a missing time
+    local = stamps.tz_convert(log.timezone).tz_localize(None).to_numpy().astype("M8[D]")
+    always = np.isnat(local)
+    return np.where(always, -NEVER, np.where(always, 0, local.astype(np.int64)))
