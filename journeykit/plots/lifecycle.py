@@ -195,6 +195,8 @@ def plot_active(result: ActiveResult, ax: Axes | None = None) -> Axes:
         }
         if running.any():
             ax.plot(places[running], values[running], markersize=4, label=label("partial"), **style)
+        if rows["trend"].notna().any():
+            ax.plot(places, rows["trend"], color="black", linewidth=2.2, label=label("trend"))
         if "trailing" in rows:
             trailing = rows["trailing"].to_numpy(dtype=float, na_value=np.nan)
             span = say(f"lifecycle.count_{result.params['period']}", n=result.params["rolling"])

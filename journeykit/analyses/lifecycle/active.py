@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+TREND = {"hour": 24, "day": 7, "week": 4, "month": 3, "quarter": 4, "year": 3}
+"""Periods that the trend averages: a whole round of what repeats, where there is one."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ActiveResult(Result):
     """Distinct active customers by period, and how much of a longer window they fill.
@@ -39,7 +43,10 @@ class ActiveResult(Result):
     ----------
     table : DataFrame
         One row per period (and `segment`, with `by`), also where nobody is
-        active: `period`, `active` (distinct customers), `status`
+        active: `period`, `active` (distinct customers), `trend` (centred mean
+        of `active` over 24 hours, 7 days, 4 weeks, 3 months, 4 quarters or 3
+        years, an even number with half weights at both ends; missing where
+        one of them is not wholly observed), `status`
         ("finished", "unfinished"), `note` ("partial": the log begins inside
         it). With `rolling`: `trailing` (distinct customers of that period and
         the ones before it; missing where the log does not reach back so far or
@@ -265,6 +272,9 @@ def _table(
         segment_column(activity, names, n_periods)
         | {"period": labels.take(np.tile(np.arange(n_periods), len(names))), "active": active.ravel()}
     )
+    known = np.array(activity.status(log)) == "finished"
+    known &= np.array(activity.notes(log), dtype=object) == ""
+    frame["trend"] = np.concatenate([_trend(row, known, TREND[activity.period]) for row in active] or [np.zeros(0)])
     if rolling is not None:
         whole = activity.edges(log)[:-1] >= log.start  # which periods the log observes from their begin
         begins = np.flatnonzero(whole)[0] if whole.any() else n_periods
@@ -275,6 +285,17 @@ def _table(
         frame["in_base"] = np.where(unknown, 0, active.ravel())
         frame = with_rate(frame, "trailing", count="in_base", base=base, confidence=confidence).drop(columns="in_base")
     return frame.assign(status=activity.status(log) * len(names), note=activity.notes(log) * len(names))
+
+
+def _trend(active: Ints, known: Any, span: int) -> Any:
+    """Centred moving mean; NaN where a period under it is not wholly observed."""
+    weights = np.ones(span) / span if span % 2 else np.r_[0.5, np.ones(span - 1), 0.5] / span
+    trend = np.full(len(active), np.nan)
+    middle = len(weights) // 2
+    if len(active) >= len(weights):
+        inside = np.convolve(np.where(known, active, np.nan), weights, mode="valid")
+        trend[middle : middle + len(inside)] = inside
+    return trend
 
 
 def _summary(

@@ -18,6 +18,7 @@ from journeykit.analyses.lifecycle.activity import (
     span_words,
     unstack,
 )
+from journeykit.analyses.lifecycle.usage import usage_table
 from journeykit.errors import ParameterError
 from journeykit.estimators.differences import comparison, newcombe
 from journeykit.estimators.proportions import clustered_mean, clustered_variance, divide, with_rate
@@ -98,6 +99,45 @@ class StickinessResult(Result):
         tally = self._log(log).tally(_who, **options, periods=active_periods, at_least=at_least)
         found: pd.Index = tally.index.sort_values()
         return found
+
+    def usage_interval(self, log: Any = None) -> pd.DataFrame:
+        """Tell how many days lie between a customer's active days, to choose a period by.
+
+        A gap is the difference of the local dates of two consecutive active
+        days of a customer in the window. The silence since their last day is
+        no gap yet: `churn_threshold` tells how long to wait for its end.
+
+        Parameters
+        ----------
+        log : InteractionLog, optional
+            The log, where the result was stored without it.
+
+        Returns
+        -------
+        DataFrame
+            One row (a segment): `gaps`, `customers` (who have one),
+            `usage_days` (the median gap) with `usage_days_low` and
+            `usage_days_high` (Woodruff's bounds, with the share of gaps up to
+            the median clustered by customer), `usage_period` (the shortest
+            calendar period at least that long).
+
+        Examples
+        --------
+        >>> log = jk.read_log(pd.DataFrame({
+        ...     "customer": ["ann", "ann", "ann", "bob", "bob"],
+        ...     "time": pd.to_datetime(["2024-01-01", "2024-01-06", "2024-01-11", "2024-01-02", "2024-01-04"]),
+        ...     "touchpoint": "visit",
+        ... }), observed_until="2024-01-15")
+        >>> jk.stickiness(log).usage_interval()[["gaps", "customers", "usage_days", "usage_period"]]
+           gaps  customers  usage_days usage_period
+        0     3          2         5.0         week
+        """
+        source, activity = self._log(log), self.activity
+        assert activity is not None
+        edges = activity.edges(source)
+        return usage_table(
+            source, activity, (int(edges[self.span[0]]), int(edges[self.span[1]])), self.params["confidence"]
+        )
 
     def describe(self) -> str:
         """Say in how many periods a customer is active on average, and how many in one only."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from journeykit.analyses.retention.design import Design, cohort_labels, make_grid
 from journeykit.analyses.retention.say import described, metric_records
+from journeykit.analyses.retention.split import split_table
 from journeykit.analyses.retention.values import MAIN
 from journeykit.analyses.retention.who import list_customers
 from journeykit.errors import ParameterError
@@ -107,6 +108,44 @@ class RetentionResult(Result):
         if segment not in known:
             raise ParameterError(f"say which segment= of {known}, got {segment!r}")
         return table[table["segment"] == segment]
+
+    def split_change(self, a: Any, b: Any, *, age: int = 1) -> pd.DataFrame:
+        """Split the change of the rate from cohort `a` to cohort `b` into mix and rate effects, by segment.
+
+        The overall rate is the sum over segments of share × rate. The *mix*
+        effect of a segment is what the change of its share adds, at the mean of
+        its two rates less the overall one; its *own* effect, what the change of
+        its rate adds, at the mean of its two shares. Together they are the
+        whole change: nothing is left over (Kitagawa 1955).
+
+        Parameters
+        ----------
+        a, b : str, Period or Timestamp
+            Cohorts whose cell of that age is finished.
+        age : int
+            Which column.
+
+        Returns
+        -------
+        DataFrame
+            One row a segment and, last, `"overall"`: `base_a`, `a_share`,
+            `a_rate`, the same of `b`, `mix_rate_difference`,
+            `own_rate_difference` and their sum `rate_difference`, each with
+            the interval of a customer bootstrap.
+        """
+        if "segment" not in self.table:
+            raise ParameterError("a change is split by segments: ask retention with by=")
+        if self.params["base"] != "cohort" or self.params["cohort"] == "every":
+            raise ParameterError('a change is split for base="cohort" and cohorts that share no customer')
+        counts = []
+        for cohort in (a, b):
+            rows = self.table[(self.table["cohort"].map(str) == str(cohort)) & (self.table["age"] == age)]
+            if rows.empty or (rows["status"] != "finished").any():
+                known = self.table.loc[(self.table["age"] == age) & (self.table["status"] == "finished"), "cohort"]
+                shown = list(dict.fromkeys(map(str, known)))
+                raise ParameterError(f"{cohort!r} has no finished age {age}: {did_you_mean(str(cohort), shown)}")
+            counts.append((rows["base"].to_numpy(), rows["back"].to_numpy(dtype=np.int64)))
+        return split_table(list(rows["segment"]), counts[0], counts[1], self.params["confidence"])
 
     def customers(
         self, cohort: Any, age: int = 0, *, segment: str | None = None, back: bool = True, log: Any = None
