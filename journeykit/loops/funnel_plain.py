@@ -43,13 +43,15 @@ def match_plain(  # type: ignore[no-untyped-def]  # pragma: no cover
                 since[k] = NEVER
             level = 0
             end_row = start  # the event by which the best attempt came to its level
-            tied = first_only
+            tied = False
+            entered = False
             earlier = NEVER
             # No jump that a processor has to guess: what does not move is written back as it was.
             for row in range(start, stop):
                 t = times[row]
                 k = step_of[codes[row]]
-                since[0] = t if opens_from <= t < counted_until else NEVER
+                opens = (opens_from <= t) & (t < counted_until) & (not (first_only & entered))
+                since[0] = t if opens else NEVER
                 moves = t - since[k - 1] <= within
                 before[row - start] = event_at[k - 1]
                 since[k] = since[k - 1] if moves else since[k]
@@ -58,10 +60,11 @@ def match_plain(  # type: ignore[no-untyped-def]  # pragma: no cover
                 further = moves & (k > level)
                 level = k if further else level
                 end_row = row if further else end_row
+                entered |= k == 1
                 last_entry = t if k == 1 else last_entry
                 tied |= t == earlier
                 earlier = t
-            if first_only or (tied and any_order_in_ties):
+            if tied and any_order_in_ties:
                 level, end_row = match_tied(
                     start, stop, counted_until, codes, step_of, times, tie_keys, n_steps, within, opens_from,
                     any_order_in_ties, first_only, before, since, event_at,
@@ -89,7 +92,7 @@ def match_tied(  # type: ignore[no-untyped-def]  # pragma: no cover
     start, stop, opens_until, codes, step_of, times, tie_keys, n_steps, within, opens_from, any_order_in_ties,
     first_only, before, since, event_at,
 ):  # fmt: skip
-    """Do the same for one customer who has events of one instant, or of whom only the first entry counts."""
+    """Do the same for one customer who has events of one instant."""
     for k in range(n_steps + 3):
         since[k] = NEVER
     level, end_row = 0, start

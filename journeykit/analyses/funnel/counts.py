@@ -64,7 +64,7 @@ class Key:
 
     def place(self, group: Any, part: Part, step: Any) -> Any:
         """Number of (group, part, step)."""
-        return (np.int64(group) * len(Part) + int(part)) * (self.n_steps + 1) + step
+        return (np.asarray(group, np.int64) * len(Part) + int(part)) * (self.n_steps + 1) + step
 
     def index(self, places: Longs, values: Longs) -> pd.Index:
         """Return the frame's index."""
@@ -105,7 +105,8 @@ def count(log: InteractionLog, plan: Plan, stages: bool = False) -> pd.DataFrame
     over_all = plan.base != "mature"
     found = match(log, plan, mature_rows=rows or not over_all, every_rows=rows or over_all)
     groups, groups_mature = (
-        None if plan.by is None else segments_of(log, plan, each) for each in (found.every, found.mature)
+        None if found.codes is None else segments_of(log, plan, each, found.codes)
+        for each in (found.every, found.mature)
     )
     chosen = groups if over_all else groups_mature
     levels = found.every.levels
@@ -120,7 +121,9 @@ def count(log: InteractionLog, plan: Plan, stages: bool = False) -> pd.DataFrame
     if chosen is not None:
         pieces.append(_total(key, Part.NO_GROUP, np.count_nonzero((found.of(plan.base).levels > 0) & (chosen < 0))))
     if stages:
-        everyone = None if groups is None else with_first_value(log, plan, groups)
+        everyone = groups
+        if groups is not None and found.codes is not None:
+            everyone = with_first_value(log, plan, groups, found.codes)
         pieces += _moves(log, key, plan, everyone)
         pieces.append(_next(log, key, plan, found.of(plan.base), chosen, stopped(plan, found)))
     places, values, numbers = (np.concatenate(each) for each in zip(*pieces, strict=True))
@@ -206,11 +209,19 @@ def _moves(log: InteractionLog, key: Key, plan: Plan, groups: npt.NDArray[np.int
         lambda a, b: stage_moves(codes, step_of, log.times, log.offsets, plan.n_steps, begins, any_order, *marks, a, b),
         log.offsets,
     )
-    return [
-        _number(key, part, np.full(log.n_customers, k + 1), groups, marked[:, k] > 0)
-        for part, marked in zip((Part.REACHED, Part.SKIPPED, Part.CAME_BACK), marks, strict=True)
-        for k in range(plan.n_steps)
-    ]
+    steps = np.arange(1, plan.n_steps + 1)
+    pieces = []
+    for part, marked in zip((Part.REACHED, Part.SKIPPED, Part.CAME_BACK), marks, strict=True):
+        if groups is None:
+            pieces.append(
+                (key.place(0, part, steps), np.zeros(plan.n_steps, np.int64), marked.sum(axis=0, dtype=np.int64))
+            )
+            continue
+        for k in range(plan.n_steps):
+            numbers = np.bincount(groups[marked[:, k] > 0], minlength=key.n_groups)
+            places = key.place(np.arange(key.n_groups), part, k + 1)
+            pieces.append((places, np.zeros(key.n_groups, np.int64), numbers))
+    return pieces
 
 
 def _next(
@@ -240,8 +251,9 @@ def _next(
     place = np.zeros(int(asked.sum()), np.int64) if groups is None else groups[asked].astype(np.int64)
     places = key.place(place, Part.NEXT, attempts.levels[asked].astype(np.int64))
     values = found[asked].astype(np.int64) + len(OUTCOMES)
-    pairs, numbers = np.unique(np.stack([places, values]), axis=1, return_counts=True)
-    return pairs[0], pairs[1], numbers
+    width = len(log.touchpoints) + len(OUTCOMES)
+    pairs, numbers = np.unique(places * width + values, return_counts=True)
+    return pairs // width, pairs % width, numbers
 
 
 class Counts:

@@ -38,6 +38,8 @@ class Matched:
     mature: Attempts
     every: Attempts
     late: npt.NDArray[np.uint8]
+    codes: npt.NDArray[np.int32] | None
+    """Each event's group, if there are any."""
 
     def of(self, base: str) -> Attempts:
         """Return the matching that rates are over."""
@@ -58,7 +60,8 @@ def match(log: InteractionLog, plan: Plan, *, mature_rows: bool, every_rows: boo
     out = (mature.levels, mature.rows, every.levels, every.rows, late)
     within = FOREVER if plan.within is None else plan.within
     # Which of several events of one instant and kind is taken matters only for the value that it carries.
-    tie_keys = segment_codes(log, plan) if plan.by is not None and plan.ties == "any" else np.zeros(0, np.int32)
+    codes = None if plan.by is None else segment_codes(log, plan)
+    tie_keys = np.zeros(0, np.int32) if codes is None or plan.ties == "stored" else codes
     events = (kinds.codes, kinds.kind_of, log.times, tie_keys, log.offsets)
     steps = (kinds.steps_from, kinds.steps_of, kinds.has_step)
     first_only = plan.entry == "first"
@@ -66,7 +69,7 @@ def match(log: InteractionLog, plan: Plan, *, mature_rows: bool, every_rows: boo
         over_customers(
             lambda a, b: match_any_order(*events, *steps, within, *plan.opens(log), first_only, *out, a, b), log.offsets
         )
-        return Matched(mature, every, late)
+        return Matched(mature, every, late, codes)
     if plan.is_plain and (kinds.has_step.sum(axis=1) <= 1).all():
         step_of = np.where(kinds.has_step.any(axis=1), kinds.has_step.argmax(axis=1), n_steps + 2)[kinds.kind_of]
         plain = (
@@ -79,7 +82,7 @@ def match(log: InteractionLog, plan: Plan, *, mature_rows: bool, every_rows: boo
             plan.ties == "any",
         )
         over_customers(lambda a, b: match_plain(*plain, first_only, *out, a, b), log.offsets)
-        return Matched(mature, every, late)
+        return Matched(mature, every, late, codes)
     optional = np.zeros(n_steps + 1, np.uint8)
     optional[list(plan.optional)] = 1
     step_within = np.full(n_steps + 1, within, np.int64)
@@ -93,7 +96,7 @@ def match(log: InteractionLog, plan: Plan, *, mature_rows: bool, every_rows: boo
         lambda a, b: match_best(*events, *ordered, *exclusions, within, *plan.opens(log), *rules, *out, a, b),
         log.offsets,
     )
-    return Matched(mature, every, late)
+    return Matched(mature, every, late, codes)
 
 
 def segment_codes(log: InteractionLog, plan: Plan) -> npt.NDArray[np.int32]:
@@ -107,9 +110,10 @@ def segment_codes(log: InteractionLog, plan: Plan) -> npt.NDArray[np.int32]:
     return np.array([place[label] for label in labels], np.int32)[codes]
 
 
-def segments_of(log: InteractionLog, plan: Plan, attempts: Attempts) -> npt.NDArray[np.int32]:
+def segments_of(
+    log: InteractionLog, plan: Plan, attempts: Attempts, codes: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int32]:
     """Position in `plan.labels` of each unit's group, by the events of its attempt; -1 where it has none."""
-    codes = segment_codes(log, plan)
     missing = np.int32(len(plan.labels) - 1)
     start = log.offsets[:-1]
     entered = attempts.levels > 0
@@ -136,9 +140,10 @@ def stopped(plan: Plan, found: Matched) -> npt.NDArray[np.bool_]:
     return short & (found.late == 0) if plan.base == "all" else short
 
 
-def with_first_value(log: InteractionLog, plan: Plan, groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def with_first_value(
+    log: InteractionLog, plan: Plan, groups: npt.NDArray[np.int32], codes: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int32]:
     """Give who has no attempt the group of their first event with a value."""
-    codes = segment_codes(log, plan)
     missing = np.int32(len(plan.labels) - 1)
     known = np.flatnonzero(codes != missing)
     place = np.searchsorted(known, log.offsets[:-1])

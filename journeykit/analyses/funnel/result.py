@@ -259,8 +259,8 @@ def find_customers(log: InteractionLog, plan: Plan, step: int, group: int, count
             chosen &= still_open
         elif plan.base != "mature":
             chosen &= ~still_open
-    if group >= 0:
-        chosen &= segments_of(log, plan, attempts) == group
+    if group >= 0 and found.codes is not None:
+        chosen &= segments_of(log, plan, attempts, found.codes) == group
     ids = log.customers[chosen]
     return pd.DataFrame({"n": np.ones(len(ids), np.int64)}, index=ids.rename("customer"))
 
@@ -271,8 +271,8 @@ def find_attempts(log: InteractionLog, plan: Plan) -> pd.DataFrame:
     attempts = found.of(plan.base)
     entered = np.flatnonzero(attempts.levels > 0)
     columns = {"steps": attempts.levels[entered].astype(np.int64)}
-    if plan.by is not None:
-        columns["segment"] = segments_of(log, plan, attempts)[entered].astype(np.int64)
+    if found.codes is not None:
+        columns["segment"] = segments_of(log, plan, attempts, found.codes)[entered].astype(np.int64)
     for k in range(plan.n_steps):
         row = attempts.rows[entered, k]
         times = np.full(len(entered), _NEVER)
