@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 from collections.abc import Callable
@@ -222,16 +223,45 @@ def _alert(command: str, results: list[Any]) -> None:
 @click.option(
     "--limit", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of rows that may be set aside."
 )
-def check(log: str, limit: float, **options: Any) -> None:
-    """Check a LOG: what was found, and how many rows had to be set aside."""
+@click.option("--max", "limits", multiple=True, metavar="RULE=SHARE", help="Share (0 to 1) that a rule may find.")
+@click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
+def check(log: str, limit: float, limits: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Check a LOG: what was found, and how many rows had to be set aside; exit 4 if a limit is broken."""
+    from journeykit.log import check_log
     from journeykit.text import text_table
 
     read = _source(log, options).read()
-    click.echo(repr(read) if not len(read.quality) else text_table(read.quality))
-    share = len(read.quarantine) / read.rows_read if read.rows_read else 0.0
-    click.echo(f"\n{read.n_events:,} of {read.rows_read:,} rows used, {len(read.quarantine):,} set aside ({share:.1%})")
-    if share > limit:
-        raise LogError(f"{share:.1%} of the rows were set aside, at most {limit:.1%} may be")
+    found = check_log(read, limit=limit, limits=_limits(limits))
+    found["example"] = found["example"].mask(found.pop("personal").to_numpy(bool), "")
+    aside = len(read.quarantine)
+    if as_json:
+        size = {"rows_read": read.rows_read, "events": read.n_events, "set_aside": aside}
+        size["duplicates_merged"] = read.duplicates_merged
+        findings = json.loads(found.to_json(orient="records"))
+        click.echo(json.dumps({**size, "findings": findings}, ensure_ascii=False, indent=2))
+    else:
+        shown = found.drop(columns=["broken", *([] if found["limit"].notna().any() else ["limit"])])
+        click.echo(text_table(shown) if len(found) else repr(read))
+        share = aside / read.rows_read if read.rows_read else 0.0
+        click.echo(f"\n{read.n_events:,} of {read.rows_read:,} rows used, {aside:,} set aside ({share:.1%})")
+    broken = found[found["broken"]]
+    if len(broken):
+        said = [
+            f"{str(rule).replace('_', ' ')}: {share:.1%} of the rows, at most {most:.1%} may be"
+            for rule, share, most in broken[["rule", "share", "limit"]].values.tolist()
+        ]
+        raise LogError("; ".join(said))
+
+
+def _limits(words: tuple[str, ...]) -> dict[str, float]:
+    limits = {}
+    for word in words:
+        rule, _, share = word.partition("=")
+        try:
+            limits[rule] = float(share)
+        except ValueError as error:
+            raise ParameterError(f"--max takes RULE=SHARE, such as near_duplicates=0.01, got {word!r}") from error
+    return limits
 
 
 def _settings() -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -112,6 +113,33 @@ def test_check_ends_with_4_when_too_much_had_to_be_set_aside(command, tmp_path):
     assert "2 of 3 rows used, 1 set aside (33.3%)" in said
     assert "at most 5.0% may be" in why
     assert command("check", "events.csv", "--observed-until", "2024-02-01", "--limit", "0.5")[0] == 0
+
+
+def test_check_ends_with_4_when_a_rule_finds_more_than_it_may(command, tmp_path):
+    rows = ["customer,time,touchpoint", "ann,2024-01-01 10:00:00,visit", "ann,2024-01-01 10:00:01,visit"]
+    (tmp_path / "events.csv").write_text("\n".join(rows))
+    assert command("check", "events.csv")[0] == 0
+    assert command("check", "events.csv", "--max", "near_duplicates=0.6")[0] == 0
+    code, _, why = command("check", "events.csv", "--max", "near_duplicates=0.4")
+    assert code == 4
+    assert "near duplicates: 50.0% of the rows, at most 40.0% may be" in why
+    for wrong, says in [("near_duplicates", "RULE=SHARE"), ("near_duplicate=0.1", "did you mean 'near_duplicates'")]:
+        code, _, why = command("check", "events.csv", "--max", wrong)
+        assert code == 2
+        assert says in why
+
+
+def test_check_says_it_as_json_without_anybodys_id(command, tmp_path):
+    rows = "".join(f"ann,2024-01-01 10:{i // 60:02d}:{i % 60:02d},visit {i}\n" for i in range(600))
+    (tmp_path / "events.csv").write_text(f"customer,time,touchpoint\n{rows}x,y\n")
+    code, said, _ = command("check", "events.csv", "--json")
+    assert code == 0
+    told = json.loads(said)
+    assert (told["rows_read"], told["events"], told["set_aside"]) == (601, 600, 1)
+    found = {each["rule"]: each for each in told["findings"]}
+    assert found["absurd_rates"]["rows"] == 600
+    assert found["set_aside"]["limit"] == 0.05
+    assert "ann" not in said
 
 
 def test_a_corrupt_log_ends_with_4(command, tmp_path):

@@ -87,10 +87,11 @@ def repeated_rows(columns: Columns, order: NDArray[np.int64], offsets: NDArray[n
     # Only rows that share time and customer with a neighbour can be repeats.
     tied_with_next = np.zeros(len(order), dtype=bool)
     over_customers(lambda first, last: mark_ties(order, columns.times, offsets, tied_with_next, first, last), offsets)
-    same: NDArray[np.int64] = np.flatnonzero(tied_with_next)
-    if not same.size:
-        return same
-    places = np.union1d(same, same + 1)
+    tied_at_all = tied_with_next.copy()
+    tied_at_all[1:] |= tied_with_next[:-1]
+    places: NDArray[np.int64] = np.flatnonzero(tied_at_all)
+    if not places.size:
+        return places
     rows = order[places]
     tied = columns.take(rows)
     frame = pd.DataFrame({"customer": tied.customers[0], "time": tied.times, "touchpoint": tied.touchpoints[0]})
