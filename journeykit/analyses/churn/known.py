@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,6 @@ import pandas as pd
 from journeykit.analyses.churn.rules import OVERALL
 from journeykit.errors import ParameterError
 from journeykit.journey.groups import labels_at
-from journeykit.journey.steps import Step
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops.tenures import NEVER
 from journeykit.schema import MISSING, UNMAPPED
@@ -30,18 +30,18 @@ class Known:
         Whether it became known after the start, or never.
     day : array
         The day on which it did, since 1970; NEVER if it did not.
-    by_activity : array of bool
-        Whether an event of the customer's own made it known: from then on a
-        silence of d days needs d days, so nobody can be seen to leave.
+    by_activity : bool
+        Whether it was an event of the customer's own that made it known: from
+        then on a silence of d days needs d days, so nobody can leave.
     """
 
     late: npt.NDArray[np.bool_]
     day: npt.NDArray[np.int64]
-    by_activity: npt.NDArray[np.bool_]
+    by_activity: bool
 
     def enters(self, start_day: Days, enters: Days, limit: int) -> Days:
         """Postpone the age from which on a customer is watched until the segment is known."""
-        age = self.day - start_day + np.where(self.by_activity, limit, 0)
+        age = self.day - start_day + (limit if self.by_activity else 0)
         return np.where(self.late, np.maximum(enters, np.minimum(age, NEVER)), enters).astype(np.int32)
 
 
@@ -65,29 +65,44 @@ def group_labels(log: InteractionLog, by: str | None, rows: npt.NDArray[np.int64
 
 def find_known(
     log: InteractionLog,
-    by: str | None,
+    segment: str,
     start_day: Days,
     rows: npt.NDArray[np.int64],
-    step: Step | None,
     *,
     same_day: bool,
-) -> Known | None:
-    """Find since when segments are known; None for columns, whose values are read at the start.
+    by_activity: bool,
+) -> Known:
+    """Find since when a segment is known.
 
     `rows` is the event that starts each customer, -1 if there is none. With
     `same_day` what becomes known on the first day counts as known at once.
     """
-    if by is None or by not in log.segments:
-        return None
-    known_at = log.segments[by].known_at
+    known_at = log.segments[segment].known_at
     day = np.where(known_at < log.observed_until, _local_days(log, np.minimum(known_at, log.observed_until)), NEVER)
     at_once = same_day | ((rows >= 0) & (known_at <= log.times[np.maximum(rows, 0)]))
     late = (day > start_day) | ((day == start_day) & ~at_once)
-    own = log.times == known_at[log.customer_codes]
-    own &= True if step is None else step.mask(log)
-    by_activity = np.zeros(log.n_customers, bool)
-    by_activity[log.customer_codes[own]] = True
-    return Known(late, day, by_activity & late)
+    return Known(late, day, by_activity)
+
+
+def segments_by_activity(log: Any, names: Iterable[str]) -> frozenset[str]:
+    """Choose the segments that became known by an event of the customer's own, wherever they did so after the first."""
+    found = []
+    for name in names:
+        if name in log.segments:
+            counted = log.tally(_count_known, segment=name)
+            if counted["later"].sum() and counted["later"].sum() == counted["by_event"].sum():
+                found.append(name)
+    return frozenset(found)
+
+
+def _count_known(log: InteractionLog, *, segment: str) -> pd.DataFrame:
+    """Count customers whose segment became known after their first event; and of these, on another event of theirs."""
+    known_at = log.segments[segment].known_at
+    later = (known_at > log.times[log.offsets[:-1]]) & (known_at < log.observed_until)
+    on_event = np.zeros(log.n_customers, bool)
+    on_event[log.customer_codes[log.times == known_at[log.customer_codes]]] = True
+    counts = {"later": int(later.sum()), "by_event": int((later & on_event).sum())}
+    return pd.DataFrame([counts], index=pd.Index([segment], name="segment"))
 
 
 def refuse_late_segments(log: Any, by: str | None, rows: npt.NDArray[np.int64]) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from journeykit.analyses.churn.covariates import settle_covariates
+from journeykit.analyses.churn.known import segments_by_activity
 from journeykit.analyses.churn.rules import OVERALL, Cancel, Inactivity, whole_days
 from journeykit.analyses.churn.shared import require_segment
-from journeykit.analyses.churn.spans import KEPT, REASONS, Query, days_since_1970, observed_days
+from journeykit.analyses.churn.spans import COVARIATE, KEPT, REASONS, Query, days_since_1970, observed_days
 from journeykit.errors import ParameterError
 from journeykit.journey.steps import Step, as_step
 from journeykit.schema import MISSING, UNMAPPED, check_one_of
@@ -29,6 +31,8 @@ def settle(
     late_entry: bool | None = None,
     washout: Any = None,
     by: str | None = None,
+    covariates: Any = None,
+    covariate_window: Any = None,
 ) -> Query:
     """Check what was asked, and put it in the form that tallies read."""
     churn = Inactivity() if churn is None else churn
@@ -44,6 +48,7 @@ def settle(
     if late_entry is not None and signed_up is None:
         raise ParameterError("late_entry needs signed_up: who started before the log can't be known otherwise")
     require_segment(log, by)
+    named, window_days = settle_covariates(log, covariates, covariate_window)
     return Query(
         churn=churn,
         ends=churn.steps(log) if isinstance(churn, Cancel) else {},
@@ -55,6 +60,9 @@ def settle(
         washout_days=None if washout is None else whole_days(washout, name="washout"),
         by=by,
         limits=(churn.days,) if isinstance(churn, Inactivity) else (),
+        covariates=named,
+        window_days=window_days,
+        known_by_activity=segments_by_activity(log, {each for each in (by, *named.values()) if isinstance(each, str)}),
     )
 
 
@@ -94,6 +102,7 @@ def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> pd.
         raise ParameterError(
             f"none of the customers of signed_up is in the log: {query.signed_up.index[0]!r} against {known[0]!r}"
         )
+    columns = [each for each in query.covariates.values() if isinstance(each, str)]
     absent = query.signed_up[~query.signed_up.index.isin(known) & query.signed_up.notna()].astype(np.int64)
     observed = observed_days(log)
     last, start = observed.last_full, absent.to_numpy()
@@ -102,15 +111,17 @@ def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> pd.
     ended = np.zeros(len(absent), bool) if limit is None else start + limit <= last
     exits = np.full(len(absent), last) if limit is None else np.where(ended, start + limit, last)
     shift = limit if limit is not None and query.dated == "last_activity" else 0
-    enters = np.full(len(absent), -1 if limit is None or shift else 0)
+    window = -1 if query.window_days is None else query.window_days
+    first = -1 if limit is None or shift else 0
+    enters = np.full(len(absent), max(first, window))
     duration = exits - start - shift
     reason = np.select(
-        [late & (not query.late_entry), late, start > last, duration <= enters],
+        [late & (not query.late_entry), late, start > last, duration <= first, duration <= enters],
         [
             REASONS.index(f"churn.{name}")
-            for name in ("started_before", "not_seen_at_entry", "started_after", "no_time_at_risk")
+            for name in ("started_before", "not_seen_at_entry", "started_after", "no_time_at_risk", "ended_in_window")
         ],
-        REASONS.index("churn.segment_not_known") if query.by in log.segments else KEPT,
+        REASONS.index("churn.segment_not_known") if {query.by, *columns} & set(log.segments) else KEPT,
     )
     missing = UNMAPPED if query.by == "stage" else MISSING
     group = OVERALL if query.by is None else missing
@@ -124,16 +135,23 @@ def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> pd.
         "seen_at_start": 0,
         "reason": reason,
     }
-    index = pd.MultiIndex.from_arrays([absent.index, [group] * len(absent)], names=["customer", "group"])
-    return pd.DataFrame(spans, index=index)
+    spans |= {f"{COVARIATE}{name}": 0 for name, what in query.covariates.items() if isinstance(what, Step)}
+    keys: dict[str, Any] = {"customer": absent.index, "group": group}
+    for name, what in query.covariates.items():
+        if isinstance(what, str):
+            number = pd.api.types.is_numeric_dtype(listed.index.get_level_values(f"{COVARIATE}{name}").dtype)
+            keys[f"{COVARIATE}{name}"] = np.nan if number else UNMAPPED if what == "stage" else MISSING
+    index = pd.MultiIndex.from_frame(pd.DataFrame(keys, index=absent.index))
+    return pd.DataFrame(spans, index=index)[list(listed.columns)]
 
 
 def definition_of(query: Query, analysis: str) -> str:
     """Name the definition used, so that numbers by different rules are never taken for one."""
+    window = "" if query.window_days is None else f"_from_{query.window_days}d"
     if isinstance(query.churn, Cancel):
-        return f"{analysis}_cancel/1"
+        return f"{analysis}_cancel{window}/1"
     dated = "" if query.dated == "known" else f"_{query.dated}"
-    return f"{analysis}_inactivity_{query.churn.days}d{dated}/1"
+    return f"{analysis}_inactivity_{query.churn.days}d{dated}{window}/1"
 
 
 def described(query: Query) -> dict[str, Any]:
@@ -150,7 +168,13 @@ def described(query: Query) -> dict[str, Any]:
         "late_entry": query.late_entry if signed_up is not None else None,
         "washout_days": query.washout_days,
         "by": query.by,
+        "covariates": {name: _what(each) for name, each in query.covariates.items()},
+        "covariate_window_days": query.window_days,
     }
+
+
+def _what(covariate: str | Step) -> str:
+    return covariate if isinstance(covariate, str) else covariate.name
 
 
 def _named(step: Step | None) -> str | None:

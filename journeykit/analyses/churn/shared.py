@@ -71,6 +71,8 @@ def rule_sentences(params: Mapping[str, Any], seen_at_start: int) -> list[str]:
     sentences = []
     if params["limit_days"]:
         sentences.append(say(f"churn.rule_{params['dated']}", limit_days=params["limit_days"]))
+    if params.get("covariate_window_days"):
+        sentences.append(say("churn.window_note", window_days=params["covariate_window_days"]))
     if seen_at_start:
         sentences.append(say("churn.seen_at_start_note", customers=seen_at_start, limit_days=params["limit_days"]))
     return sentences

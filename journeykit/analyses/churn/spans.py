@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ from journeykit.loops.tenures import NEVER, first_ends, first_rows_from, first_s
 Days = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
+COVARIATE = "covariate "
+"""Before the names of covariates in tallies: they may be called as a tally's own columns are."""
+
 # Why a customer has no span; the place in this list is the code. They are keys of messages.
 KEPT = 0
 REASONS = (
@@ -35,6 +38,8 @@ REASONS = (
     "churn.not_seen_at_entry",
     "churn.no_time_at_risk",
     "churn.segment_not_known",
+    "churn.window_not_observed",
+    "churn.ended_in_window",
 )
 _CODE = {reason: code for code, reason in enumerate(REASONS)}
 
@@ -53,6 +58,9 @@ class Query:
     washout_days: int | None = None
     by: str | None = None
     limits: tuple[int, ...] = ()
+    covariates: Mapping[str, str | Step] = field(default_factory=dict)
+    window_days: int | None = None
+    known_by_activity: frozenset[str] = frozenset()
 
     @property
     def end_names(self) -> list[str]:
@@ -105,7 +113,7 @@ class Starts:
     late: Flags
     reason: npt.NDArray[np.int8]
     seen_at_start: Flags
-    known: Known | None = None
+    known: tuple[Known, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,8 +139,16 @@ def measure(log: InteractionLog, query: Query) -> tuple[Starts, Iterator[Spans]]
     observed = observed_days(log)
     starts = _starts(log, query, observed)
     silence = isinstance(query.churn, Inactivity)
-    known = find_known(log, query.by, starts.day, starts.row, query.activity, same_day=silence)
-    starts = replace(starts, known=known)
+    columns = {each for each in (query.by, *query.covariates.values()) if isinstance(each, str)} & set(log.segments)
+    starts = replace(
+        starts,
+        known=tuple(
+            find_known(
+                log, column, starts.day, starts.row, same_day=silence, by_activity=column in query.known_by_activity
+            )
+            for column in sorted(columns)
+        ),
+    )
     if isinstance(query.churn, Inactivity):
         return starts, _silences(log, query, observed, starts)
     return starts, iter([_cancellations(log, query, observed, starts)])
@@ -246,9 +262,11 @@ def _silences(log: InteractionLog, query: Query, observed: Observed, starts: Sta
         unseen = starts.late & (starts.active_from > observed.first_full + limit)
         reason[(reason == KEPT) & unseen] = _CODE["churn.not_seen_at_entry"]
         duration = exits[:, j] - starts.day
-        enters = _enter_when_known(starts, enters, duration, limit, reason)
         if query.dated == "last_activity":  # the same curve, d days earlier; -1 lets an end on day 0 count
             enters, duration = np.maximum(enters - limit, -1).astype(np.int32), (duration - limit).astype(np.int32)
+        # On this clock, what is read until a day tells of activity until then: entering sooner would know it before.
+        wait = limit if query.dated == "known" else 0
+        enters = _postpone(query, observed, starts, enters, duration, wait, reason)
         yield _spans(
             limit, starts.day, enters, duration, ended[:, j].astype(np.int8), exits[:, j], back[:, j], last, reason
         )
@@ -268,7 +286,7 @@ def _cancellations(log: InteractionLog, query: Query, observed: Observed, starts
     enters = np.where(starts.late, starts.active_from - starts.day, -1).astype(np.int32)
     ends = np.maximum(ends - 1, 0).astype(np.int8)
     reason = starts.reason.copy()
-    enters = _enter_when_known(starts, enters, exits - starts.day, 0, reason)
+    enters = _postpone(query, observed, starts, enters, exits - starts.day, 0, reason)
     return _spans(0, starts.day, enters, (exits - starts.day).astype(np.int32), ends, exits, back, last, reason)
 
 
@@ -286,13 +304,27 @@ def _kinds(log: InteractionLog, query: Query) -> npt.NDArray[np.int8]:
     return kinds
 
 
-def _enter_when_known(starts: Starts, enters: Days, duration: Days, limit: int, reason: npt.NDArray[np.int8]) -> Days:
-    """Watch customers from when their segment is known, and leave out whose tenure was over by then."""
-    if starts.known is None:
+def _postpone(
+    query: Query,
+    observed: Observed,
+    starts: Starts,
+    enters: Days,
+    duration: Days,
+    wait: int,
+    reason: npt.NDArray[np.int8],
+) -> Days:
+    """Watch customers from when segments are known and windows over; leave out whose tenure was over by then."""
+    for known in starts.known:
+        postponed = known.enters(starts.day, enters, wait)
+        over = (reason == KEPT) & (duration > enters) & (duration <= postponed)
+        reason[over] = _CODE["churn.segment_not_known"]
+        enters = postponed
+    if query.window_days is None:
         return enters
-    postponed = starts.known.enters(starts.day, enters, limit)
+    reason[(reason == KEPT) & (starts.day < observed.first_full)] = _CODE["churn.window_not_observed"]
+    postponed = np.maximum(enters, query.window_days).astype(np.int32)
     over = (reason == KEPT) & (duration > enters) & (duration <= postponed)
-    reason[over] = _CODE["churn.segment_not_known"]
+    reason[over] = _CODE["churn.ended_in_window"]
     return postponed
 
 

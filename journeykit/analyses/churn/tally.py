@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from journeykit.analyses.churn.covariates import count_in_window, read_at_start
 from journeykit.analyses.churn.known import group_labels
 from journeykit.analyses.churn.rules import Inactivity
-from journeykit.analyses.churn.spans import KEPT, REASONS, Days, Flags, Query, Spans, Starts, measure
+from journeykit.analyses.churn.spans import COVARIATE, KEPT, REASONS, Days, Flags, Query, Spans, Starts, measure
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops.tenures import count_equal, extents
 
@@ -20,14 +21,25 @@ COUNTED = ["what", "limit", "group", "enters_days", "duration_days", "end"]
 
 
 def list_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
-    """List one row a customer, by (customer, group), those without a span with their reason."""
+    """List one row a customer, by (customer, group, columns as covariates), those without a span with their reason."""
     starts, spans = measure(log, query)
     (each,) = spans
     codes, labels = group_labels(log, query.by, starts.row)
     everybody = np.arange(log.n_customers)
     levels: list[Any] = [log.customers, labels]
     places: list[Any] = [everybody, codes]
-    key = pd.MultiIndex(levels, places, names=["customer", "group"], verify_integrity=False)
+    names, counts = ["customer", "group"], {}
+    for name, what in query.covariates.items():
+        if isinstance(what, str):  # values are keys, since only numbers of events can be added
+            place, level = pd.factorize(read_at_start(log, what, starts.row))
+            levels.append(level)
+            places.append(place)
+            names.append(f"{COVARIATE}{name}")
+        else:
+            assert query.window_days is not None
+            window = (starts.day, starts.row, query.window_days)
+            counts[f"{COVARIATE}{name}"] = count_in_window(log, what, *window)
+    key = pd.MultiIndex(levels, places, names=names, verify_integrity=False)
     return pd.DataFrame(
         {
             "start_day": each.start_day,
@@ -38,7 +50,8 @@ def list_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
             "came_back": each.came_back.astype(np.int64),
             "seen_at_start": starts.seen_at_start.astype(np.int64),
             "reason": each.reason.astype(np.int64),
-        },
+        }
+        | counts,
         index=key,
     )
 

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from journeykit.analyses.churn.arrays import read_ends, read_numbers
 from journeykit.analyses.churn.query import definition_of, described, settle, sign_ups_without_events
 from journeykit.analyses.churn.rules import OVERALL, Cancel, Inactivity
 from journeykit.analyses.churn.shared import ChurnResult, by_segment, records, rule_sentences, segment
-from journeykit.analyses.churn.spans import KEPT, Query
+from journeykit.analyses.churn.spans import COVARIATE, KEPT, Query
 from journeykit.analyses.churn.tally import left_out_reasons, list_spans
 from journeykit.errors import ParameterError
 from journeykit.estimators.risk import at_risk_rows
@@ -46,7 +47,8 @@ class Tenures(ChurnResult):
         count; `duration_days`; `event`, whether the tenure ended;
         `end`, how (missing where it did not); `came_back`, whether the
         customer was there again after the end; `comeback_days`, after how
-        many days, or for how many days it was looked for (NaN without an end).
+        many days, or for how many days it was looked for (NaN without an end);
+        then the covariates.
     summary : DataFrame
         One row a segment, or one: `customers`, `events`, `censored`, `followed_days`
         (the longest duration), `seen_at_start`: customers whose clock may
@@ -97,9 +99,9 @@ class Tenures(ChurnResult):
         >>> jk.Tenures.from_durations([5, 2, 0], ["cancelled", None, "moved"]).left_out["customers"].tolist()
         [1]
         """
-        duration = _numbers(durations, "durations")
-        enter = np.broadcast_to(_numbers(0 if enters is None else enters, "enters"), duration.shape)
-        end = _ends(events, len(duration))
+        duration = read_numbers(durations, "durations")
+        enter = np.broadcast_to(read_numbers(0 if enters is None else enters, "enters"), duration.shape)
+        end = read_ends(events, len(duration))
         ids = pd.RangeIndex(len(duration)) if customers is None else pd.Index(customers)
         group = pd.Series([OVERALL] * len(duration) if segments is None else np.asarray(segments), dtype=object)
         group = group.where(group.notna(), MISSING).astype(str)
@@ -187,6 +189,8 @@ def tenures(
     late_entry: bool | None = None,
     washout: Any = None,
     by: str | None = None,
+    covariates: Any = None,
+    covariate_window: Any = None,
 ) -> Tenures:
     """Measure how long each customer stayed: one row a customer, at day grain.
 
@@ -237,6 +241,15 @@ def tenures(
         customer is watched from that day on, and under `Inactivity` from d
         days later if an activity of their own made it known, since nobody can
         be seen to leave in between. Who left before is left out, and counted.
+    covariates : str, Step, collection of them or mapping, optional
+        What to know of each customer: columns, read as `by` is; and events,
+        counted in `covariate_window`. A mapping gives them names. Values
+        without times are refused, since they may have been read after the
+        start, and so is behaviour without a window.
+    covariate_window : str or timedelta, optional
+        How long from the start on events are counted, in whole days, that
+        many days after it included; nothing later is read. Customers are
+        watched from its end on; who left before is left out, and counted.
 
     Returns
     -------
@@ -278,6 +291,8 @@ def tenures(
         late_entry=late_entry,
         washout=washout,
         by=by,
+        covariates=covariates,
+        covariate_window=covariate_window,
     )
     return tenures_of(log, query)
 
@@ -306,7 +321,8 @@ def tenures_of(log: Any, query: Query) -> Tenures:
             "end": pd.Categorical.from_codes(rows["ends"].to_numpy() - 1, categories=pd.Index(query.end_names)),
             "came_back": rows["came_back"].to_numpy() > 0,
             "comeback_days": np.where(ended, rows["back_wait"].to_numpy(), np.nan),
-        },
+        }
+        | {name: _covariate(rows, name) for name in query.covariates},
         copy=False,
     )
     params = described(query) | {
@@ -314,6 +330,17 @@ def tenures_of(log: Any, query: Query) -> Tenures:
         "definition": definition_of(query, "tenures"),
     }
     return _made(Tenures, table, reasons, params, rows["seen_at_start"].to_numpy(), log=log, query=query)
+
+
+def _covariate(rows: pd.DataFrame, name: str) -> Any:
+    """Take a covariate out of a tally: a count of events, a number or a name."""
+    key = f"{COVARIATE}{name}"
+    if key in rows:
+        return rows[key].to_numpy()
+    values = rows.index.get_level_values(key)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return values.to_numpy()
+    return pd.Categorical(values, in_order(values.unique()))
 
 
 def _groups(index: pd.MultiIndex, stages: tuple[str, ...]) -> pd.Categorical[Any]:
@@ -361,25 +388,3 @@ def customers_of(found: Tenures, row: int | str) -> pd.Index:
         chosen = found.table.iloc[[row]]
     ids: pd.Index = pd.Index(chosen["customer"])
     return ids
-
-
-def _numbers(values: Any, name: str) -> npt.NDArray[Any]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "iuf" or (array.dtype.kind == "f" and not np.isfinite(array).all()):
-        raise ParameterError(f"{name} must be numbers, none missing, got {array.dtype}")
-    if array.size and name == "durations" and array.min() < 0:
-        raise ParameterError(f"durations must be 0 or more, got {array.min()}")
-    return array
-
-
-def _ends(events: Any, rows: int) -> pd.Series:
-    """Read how each tenure ended as a categorical; missing where it did not."""
-    given = pd.Series(events).reset_index(drop=True)
-    if len(given) != rows:
-        raise ParameterError(f"durations and events must have the same length, got {rows} and {len(given)}")
-    if given.dtype.kind in "biuf":
-        if not given.isin([0, 1]).all():
-            raise ParameterError("events must be true/false, 0/1 or the names of ends, none of them missing")
-        return pd.Series(pd.Categorical.from_codes(given.astype(int) - 1, categories=pd.Index(["event"])))
-    ends = given.where(given.notna() & ~given.isin(["", "censored"]))
-    return ends.astype(str).where(ends.notna()).astype("category")

@@ -26,9 +26,14 @@ def test_a_segment_known_after_a_window_is_late_entry():
     found = tenures(log, churn=MONTH, by="asked")
     assert listed(found) == [("a", "yes", 14, 33, True), ("b", "no", 14, 30, True)]
     assert dict(found.left_out.to_numpy()) == {"churn.segment_not_known": 1}  # c's fortnight is not over
-    assert listed(tenures(log, churn=MONTH, by="asked", dated="last_activity")) == [
-        ("a", "yes", -1, 3, True), ("b", "no", -1, 0, True),
-    ]  # fmt: skip
+    # Dated back, a was last active on day 3 and b on day 0: what was read until day 14 knows that already.
+    assert listed(tenures(log, churn=MONTH, by="asked", dated="last_activity")) == []
+
+
+def test_an_activity_on_the_very_day_of_a_window_s_end_does_not_postpone_the_entry():
+    rows = [("a", "visit", 0), ("a", "help", 14), ("b", "visit", 0)]
+    log = make_log(rows, observed_until=101).with_segment("asked", did="help", within="14d")
+    assert listed(tenures(log, churn=MONTH, by="asked")) == [("a", "yes", 14, 44, True), ("b", "no", 14, 30, True)]
 
 
 def test_who_left_before_the_segment_was_known_is_left_out_and_counted():
