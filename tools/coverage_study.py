@@ -152,20 +152,20 @@ def page(rows: dict[str, pd.DataFrame], cells: dict[str, pd.DataFrame]) -> str:
     )
     return f"""# Do the first analyses find what is true?
 
-We simulate {logs} logs of a guitar shop for each of three studies, with {study.CUSTOMERS:,} customers a log, and compare
-what `stage_funnel`, `retention` and `survival_curve` say with the truth. The truth is computed from the shop's parameters,
-never from its events. Beside it stand the usual shortcuts, which forget that a log ends.
+We simulate {logs} logs of a guitar shop for each of three studies, with {study.CUSTOMERS:,} customers a log, and
+compare what `stage_funnel`, `retention` and `survival_curve` say with the truth. The truth is computed from the shop's
+parameters, never from its events. Beside it stand the usual shortcuts, which forget that a log ends.
 
 ![How far off journeykit and the shortcuts are, and how often their intervals cover the truth](images/coverage.png)
 
-- journeykit's estimates differ from the truth by no more than chance, on average over all logs, and its 95% intervals
-  cover it about 95% of the time.
+- journeykit's rates, survival and mean days are the truth on average over all logs, but for chance, and its 95%
+  intervals cover it about 95% of the time.
 - {share(bought["truth"].iloc[0])} of the customers buy within 30 days. Counting as lost who still has time left comes
   out {too(bought.loc["immature as lost", "bias"])}; leaving them out, but not those who were quick to buy,
   {too(bought.loc["late converters kept", "bias"])}.
 - Retention in month 6 over all who ever started is {too(month_6.loc["everyone in the base", "bias"])}.
-- {share(silent["truth"].iloc[0])} of a segment are not yet silent for {shop.SILENCE_DAYS} days on day 180. Without
-  censoring that is {too(silent.loc["no censoring", "bias"])}.
+- {share(silent["truth"].iloc[0])} of a segment have had no silence of {shop.SILENCE_DAYS} days by day 180. Without
+  censoring that comes out {too(silent.loc["no censoring", "bias"])}.
 
 ## Some of the numbers
 
@@ -210,7 +210,8 @@ def nearly_true(rows: pd.DataFrame, cells: pd.DataFrame) -> str:
 - The interval of the mean days is symmetric. Of {few["n"]:.0f} professionals about {gone:.0f} cancel before day
   {shop.HORIZON}; it then covers {share(few["coverage"], few["coverage_error"])}, lies above the truth in {share(above)}
   of the logs and below it in {share(below)}.
-- A median at which the curve jumps over one half, as on the day when yearly plans end, is nearly always inside.
+- A median at which the curve jumps over one half, as on the day when yearly plans end, is nearly always inside its
+  interval; where the curve is flat or jumps, the average of many medians is some days from the truth.
 - Survival is compared by segment: where segments are censored differently, a pooled curve is not their mix."""
 
 
@@ -224,7 +225,7 @@ def how_it_was_made(logs: int) -> str:
     return f"""## How it was made
 
 - Funnel: {shop.FUNNEL_MONTHS} months of customers who soon try again: {immature} of all entries are immature, {again}
-  of the customers begin anew. The window is {shop.WITHIN} for the best attempt, {shop.FIRST_WITHIN} for the first entry.
+  of the customers begin anew. Windows: {shop.WITHIN} for the best attempt, {shop.FIRST_WITHIN} for the first entry.
 - Retention: {shop.RETENTION_MONTHS} months of the sample shop, read on {shop.READ_ON}, in the middle of a month. The
   first order starts a customer, a product page brings them back.
 - Churn: {shop.CHURN_MONTHS} months; segments more alike in size and with more lessons, so that each has subscriptions.

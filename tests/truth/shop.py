@@ -8,6 +8,7 @@ from functools import cache
 import pandas as pd
 
 import journeykit as jk
+from journeykit.analyses.churn import SurvivalCurve
 from journeykit.datasets import Delay, ShopParameters
 from journeykit.datasets.truth import Truth
 
@@ -57,14 +58,14 @@ def churn_log(customers: int, seed: int) -> jk.InteractionLog:
     return jk.simulate_journeys(customers, months=CHURN_MONTHS, parameters=LESSONS, rng=seed)[0]
 
 
-def inactivity(log: jk.InteractionLog) -> jk.SurvivalCurve:
+def inactivity(log: jk.InteractionLog) -> SurvivalCurve:
     """From the first order to the first 45 days without a product page."""
     return jk.survival_curve(
         log, churn=jk.Inactivity(f"{SILENCE_DAYS}d"), start="order", activity=BACK, by="segment", horizon=HORIZON
     )
 
 
-def cancellation(log: jk.InteractionLog) -> jk.SurvivalCurve:
+def cancellation(log: jk.InteractionLog) -> SurvivalCurve:
     """From the start of a subscription to its end."""
     return jk.survival_curve(
         log,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 import journeykit as jk
+from journeykit.analyses.churn import SurvivalCurve
 from tests.truth import naive, shop
 
 CUSTOMERS = 2000
@@ -77,7 +78,7 @@ def churn_study(seed: int, customers: int = CUSTOMERS) -> Iterator[Row]:
             yield ("cancel survival", segment, age, route, *estimate, true.loc[age, segment])
 
 
-def _read_curve(rule: str, curve: jk.SurvivalCurve, true: pd.DataFrame, ages: tuple[int, ...]) -> Iterator[Row]:
+def _read_curve(rule: str, curve: SurvivalCurve, true: pd.DataFrame, ages: tuple[int, ...]) -> Iterator[Row]:
     """Read a curve at the ages, and each group's mean and median."""
     summary = curve.summary.set_index("segment")
     for row in curve.at(*ages).itertuples():
