@@ -25,6 +25,7 @@ from journeykit.text.names import isolated_number, visible
 ENDINGS: Final = MappingProxyType(
     {
         "rate": "percent",
+        "difference_rate": "points",  # a difference of rates is one of percentage points
         "share": "percent",
         "survival": "percent",
         "incidence": "percent",
