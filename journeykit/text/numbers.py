@@ -38,6 +38,7 @@ ENDINGS: Final = MappingProxyType(
         "revenue": "money",
         "p": "p",
         "p_value": "p",
+        "p_value_holm": "p",
         "score": "score",
         # Whole numbers that name something are not quantities: no "10,234" for a customer.
         "customer": "name",

@@ -111,6 +111,6 @@ def test_the_kernel_is_this_python_whatever_the_machine_says(run_cells, tmp_path
 
 
 def test_a_checkout_comes_first_in_the_kernels_path():
-    environment = kernel_environment({"PYTHONPATH": "/elsewhere"}, Path("/private"))
+    environment = kernel_environment({"PYTHONPATH": "/elsewhere"}, Path("own"))
     assert environment["IPYTHONDIR"] == "own/ipython"
     assert environment["PYTHONPATH"].split(":")[-1] == "/elsewhere"
