@@ -31,6 +31,52 @@ def first_marked(offsets, marked, out, first, last):  # type: ignore[no-untyped-
                 break
 
 
+@loop("i8", "i8", "i8", "i4", "b1", "i8", "i4", "int", "int", "int", "i4", "out i8", "out i8 2d", "int", "int")
+def count_back(  # type: ignore[no-untyped-def]  # pragma: no cover
+    times,
+    offsets,
+    starts,  # row of each customer's start event
+    groups,  # group of each customer; -1 leaves out
+    backs,  # which events count as coming back; empty: all
+    edges,  # where periods begin
+    places,  # period at the begin of each slice of 2 ** shift microseconds, none longer than a period
+    shift,
+    first_period,  # period of the first row
+    n_rows,  # cohorts of a group: row = group * n_rows + period - first_period
+    column_of,  # column of each period after the start
+    sizes,
+    so_far,
+    first,
+    last,
+):
+    """Count the customers of each row, and those back in each column: the usual question, in one short pass."""
+    origin, n_units, all_back = edges[0], column_of.size, backs.size == 0
+    for customer in range(first, last):
+        if groups[customer] < 0:
+            continue
+        started = times[starts[customer]]
+        period = places[(started - origin) >> shift]
+        while edges[period + 1] <= started:
+            period += 1
+        row = groups[customer] * n_rows + period - first_period
+        sizes[row] += 1
+        period_ends, latest = edges[period + 1], 0
+        for i in range(starts[customer] + 1, offsets[customer + 1]):
+            time = times[i]
+            if time < period_ends or not (all_back or backs[i]):
+                continue
+            now = places[(time - origin) >> shift]
+            while edges[now + 1] <= time:
+                now += 1
+            period_ends = edges[now + 1]
+            if now - period >= n_units:
+                break
+            column = column_of[now - period]
+            if column > latest:  # a column of several periods counts once
+                so_far[row, column] += 1
+                latest = column
+
+
 @loop(*FOLLOW)
 def follow_first(  # type: ignore[no-untyped-def]  # pragma: no cover
     times,

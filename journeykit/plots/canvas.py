@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,9 +28,13 @@ def new_axes(ax: Axes | None = None, *, size: tuple[float, float] = (7.0, 4.0)) 
 
 def new_figure(size: tuple[float, float] = (8.0, 5.0)) -> Figure:
     """Return a figure that no window and no notebook shows by itself."""
-    import matplotlib.pyplot as plt  # noqa: F401  # a notebook learns to display figures when this is imported
+    import matplotlib
     from matplotlib.figure import Figure
 
+    # A notebook learns to display figures when its backend is loaded, which Matplotlib leaves to the first pyplot figure.
+    backend = matplotlib.get_backend(auto_select=False) or ""
+    if backend.endswith("backend_inline"):
+        import_module(backend.removeprefix("module://"))
     return Figure(figsize=size, layout="constrained")
 
 

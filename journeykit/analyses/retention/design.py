@@ -101,6 +101,14 @@ class Grid:
         """Column of each unit after the start."""
         return np.repeat(np.arange(self.n_columns, dtype=np.int32), self.highs - self.lows + 1)
 
+    @property
+    def slices(self) -> tuple[NDArray[np.int32], int]:
+        """Period at the begin of each slice of 2 ** shift microseconds, none longer than a period; and the shift."""
+        lengths = np.diff(self.edges)
+        shift = int(lengths[lengths > 0].min()).bit_length() - 1
+        begins = np.arange(self.edges[0], self.edges[-1] + 1, 1 << shift)
+        return (np.searchsorted(self.edges, begins, side="right") - 1).astype(np.int32), shift
+
     def columns_within(self, ends: Ints) -> NDArray[np.int32]:
         """For u = 0, 1, …: how many columns have their unit (`highs`: last, `lows`: first) among the first u."""
         return np.searchsorted(ends, np.arange(self.highs[-1] + 2), side="left").astype(np.int32)
