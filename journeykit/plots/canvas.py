@@ -31,7 +31,7 @@ def new_figure(size: tuple[float, float] = (8.0, 5.0)) -> Figure:
     import matplotlib
     from matplotlib.figure import Figure
 
-    # A notebook learns to display figures when its backend is loaded, which Matplotlib leaves to the first pyplot figure.
+    # A notebook can display figures once its backend is loaded, which Matplotlib leaves to the first pyplot figure.
     backend = matplotlib.get_backend(auto_select=False) or ""
     if backend.endswith("backend_inline"):
         import_module(backend.removeprefix("module://"))
