@@ -151,6 +151,19 @@ def test_segments_have_models_of_their_own_and_are_compared():
     assert comparison["p_value"].item() == pytest.approx(np.exp(common - apart))
 
 
+def test_a_segment_that_tells_too_little_is_left_out_and_counted():
+    rows = [(f"{i:03}", "pay", month * 30.4375 + 2, "app") for i, n in enumerate(ALIVE) for month in range(n)]
+    rows += [(f"new{i}", "pay", 160.0, "web") for i in range(3)] + [("old", "pay", 3.0, "web")]
+    rows.append(("july", "pay", 183.0, "app"))
+    log = make_log(rows, observed_until="2024-07-04", columns=["channel"], channel="channel")
+    forecast = retention_forecast(log, by="channel")
+    assert forecast.summary["segment"].tolist() == ["app"]
+    # The web's one customer with a finished age 1 is lost at once; its three new ones have only just begun.
+    reasons = [["retention_forecast.running", 1], ["retention_forecast.too_little", 4]]
+    assert forecast.left_out.to_numpy().tolist() == reasons
+    assert "whose own period has not finished" in repr(forecast)
+
+
 def test_curves_that_rise_are_no_contracts():
     log = make_log(
         [("ann", "visit", 0), ("bob", "visit", 1), ("ann", "visit", 65), ("bob", "visit", 66)], observed_until=95

@@ -119,21 +119,22 @@ def retention_forecast(
     _check_shrinks(cells)
     names = list(dict.fromkeys(cells["segment"]))
     counts = {name: _by_age(cells[cells["segment"] == name]) for name in names}
-    fits = {name: _fit(name, counts[name], confidence) for name in names}
+    fits = _fit(counts, confidence)
+    left_out = _left_out(found, cells, fits)
+    names = list(fits)
     tables = [_cohorts(cells[cells["segment"] == name], fits[name], ahead, confidence) for name in names]
     curves = [_curve(name, counts[name], fits[name], ahead) for name in names]
     summary = pd.concat([_summary(name, counts[name], fits[name], ahead) for name in names], ignore_index=True)
     parts = [pd.concat(each, ignore_index=True) for each in (tables, curves)] + [summary]
-    if names == [""]:
+    if "" in names:  # no segments
         parts = [part.drop(columns="segment") for part in parts]
     source = found.params if isinstance(found, RetentionResult) else {}
-    left_out = found.left_out if isinstance(found, RetentionResult) else left_out_table({})
     return ForecastResult(
         table=parts[0],
         curve=parts[1],
         summary=parts[2],
         comparison=_comparison(names, counts, fits, confidence),
-        left_out=left_out,
+        left_out=left_out_table(left_out),
         params={
             **source,
             "period": period,
@@ -207,11 +208,29 @@ def _by_age(cells: pd.DataFrame) -> pd.DataFrame:
     return steps.groupby("age")[["at_risk", "lost"]].sum().astype(np.int64)
 
 
-def _fit(name: str, counts: pd.DataFrame, confidence: float) -> Sbg:
-    try:
-        return fit_sbg(counts["at_risk"], counts["lost"], confidence)
-    except ParameterError as error:
-        raise ParameterError(f"segment {name!r}: {error}" if name else str(error)) from None
+def _fit(counts: dict[str, pd.DataFrame], confidence: float) -> dict[str, Sbg]:
+    """Fit each segment that tells enough."""
+    fits = {}
+    problem = ParameterError("no cohort has a finished age: there is nothing to go on")
+    for name, each in counts.items():
+        try:
+            fits[name] = fit_sbg(each["at_risk"], each["lost"], confidence)
+        except ParameterError as error:
+            problem = error
+    if not fits:
+        raise problem
+    return fits
+
+
+def _left_out(found: Any, cells: pd.DataFrame, fits: dict[str, Sbg]) -> dict[str, int]:
+    """Count who is in no forecast: those whose own period runs still, and those of segments that tell too little."""
+    counts: dict[str, int] = {}
+    if isinstance(found, RetentionResult):
+        counts = dict(found.left_out.to_numpy().tolist())
+        begun = found.table[(found.table["age"] == 0) & (found.table["status"] != "finished")]
+        counts["retention_forecast.running"] = int(begun["customers"].sum())
+    others = cells[(cells["age"] == 0) & ~cells["segment"].isin(list(fits))]
+    return counts | {"retention_forecast.too_little": int(others["customers"].sum())}
 
 
 def _cohorts(cells: pd.DataFrame, fit: Sbg, ahead: int, confidence: float) -> pd.DataFrame:
