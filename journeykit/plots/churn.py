@@ -105,8 +105,8 @@ def _draw_ends(result: Any, ax: Axes) -> None:
         rows = _rows(result.incidence, end=end)
         _step(ax, rows, "incidence", COLOURS[i], DASHES[i], band=True, start=0.0)
         ends.append((word(end), COLOURS[i], _last(rows, "incidence", _reach(result))))
+    _fit_height(ax, result.incidence)  # before names are placed: how far apart they are is measured in its units
     _name_lines(ax, ends)
-    _fit_height(ax, result.incidence)
 
 
 def _draw_end(result: Any, ax: Axes, end: str) -> None:
@@ -117,8 +117,8 @@ def _draw_end(result: Any, ax: Axes, end: str) -> None:
         rows = _rows(result.incidence, segment=segment, end=end)
         _step(ax, rows, "incidence", COLOURS[i], DASHES[i], band=len(segments) <= 4, start=0.0)
         ends.append((word(segment), COLOURS[i], _last(rows, "incidence", _reach(result))))
+    _fit_height(ax, result.incidence)  # before names are placed: how far apart they are is measured in its units
     _name_lines(ax, ends)
-    _fit_height(ax, result.incidence)
 
 
 def _frame(result: Any, ax: Axes, ylabel: str) -> None:

@@ -1,6 +1,7 @@
 """What is drawn is what stands in the table."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -132,3 +133,13 @@ def test_pictures_speak_hebrew():
 )
 def test_names_of_lines_are_moved_apart(heights, expected):
     assert _apart(heights, 0.1, 0, 1) == pytest.approx(expected)
+
+
+def test_names_stand_beside_their_lines_where_the_axis_is_not_a_whole():
+    rows = np.arange(1, 401)
+    ends = np.where(rows % 20 == 0, "returned", np.where(rows % 29 == 0, "reviewed", None))
+    found = survival_curve(Tenures.from_durations(np.where(pd.isna(ends), 400, rows), ends))
+    ax = found.plot()
+    last = found.incidence.groupby("end")["incidence"].last()
+    named = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert named == pytest.approx(last.to_dict())
