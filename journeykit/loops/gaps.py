@@ -11,17 +11,22 @@ import numpy as np
 from journeykit.loops.engine import loop
 
 
-@loop("i4", "b1", "bool", "i8", "i4", "int", "int", "int", "int", "int", "int")
-def count_gaps(days, counts, every, offsets, group, n_groups, n_ranks, last_day, longest, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Count silences: an array by group, rank, broken or not, and days; all days up to `longest`."""
+@loop("i4", "b1", "bool", "i8", "i8", "i4", "int", "int", "int", "int", "int", "int")
+def count_gaps(days, counts, every, offsets, start, group, n_groups, n_ranks, last_day, longest, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count silences from each customer's row `start` on (-1: none): an array by group, rank, broken or not, and days.
+
+    All days are up to `longest`.
+    """
     found = np.zeros((n_groups, n_ranks, 2, longest + 1), np.int64)
     for customer in range(first, last):
+        if start[customer] < 0:
+            continue
         rank, active, started = 0, 0, False
-        for i in range(offsets[customer], offsets[customer + 1]):
+        for i in range(start[customer], offsets[customer + 1]):
             day = days[i]
             if day > last_day:
                 break
-            if not (every or counts[i]) or (started and day == active):
+            if (started and day == active) or not (every or counts[i] or not started):  # the start counts in any case
                 continue
             if started:
                 found[group[customer], min(rank, n_ranks - 1), 1, day - active] += 1
@@ -32,10 +37,10 @@ def count_gaps(days, counts, every, offsets, group, n_groups, n_ranks, last_day,
     return found
 
 
-@loop("i4", "b1", "bool", "i8", "i4", "i4", "int", "int", "int", "f8 2d", "f8 2d", "int", "int")
-def squared_influence(
-    days, counts, every, offsets, group, limits, horizon, n_ranks, last_day, own, passed, first, last
-):  # type: ignore[no-untyped-def]  # pragma: no cover
+@loop("i4", "b1", "bool", "i8", "i8", "i4", "i4", "int", "int", "int", "f8 2d", "f8 2d", "int", "int")
+def squared_influence(  # type: ignore[no-untyped-def]  # pragma: no cover
+    days, counts, every, offsets, start, group, limits, horizon, n_ranks, last_day, own, passed, first, last
+):
     """Add up each customer's squared influence on log S(limit + horizon) / S(limit), for rising limits.
 
     `passed` (a row per group and rank) sums over days what a silence at risk
@@ -49,11 +54,13 @@ def squared_influence(
     reach = np.zeros(n_ranks, np.int64)  # limits below the customer's longest silence of the rank
     end = passed.shape[1] - 1
     for customer in range(first, last):
+        if start[customer] < 0:
+            continue
         rank, active, started = 0, 0, False
         stop = offsets[customer + 1]
-        for i in range(offsets[customer], stop + 1):
+        for i in range(start[customer], stop + 1):
             broken = i < stop and days[i] <= last_day
-            if broken and (not (every or counts[i]) or (started and days[i] == active)):
+            if broken and started and (days[i] == active or not (every or counts[i])):
                 continue
             day = days[i] if broken else last_day
             if started:

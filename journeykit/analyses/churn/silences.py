@@ -28,10 +28,11 @@ ENOUGH = 100
 
 @dataclass(frozen=True)
 class Activity:
-    """What is counted as activity, and how customers are grouped."""
+    """What is counted as activity, how customers are grouped, and the event from which on they are customers."""
 
     step: Step | None = None
     by: str | None = None
+    start: Step | None = None
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,13 @@ def count_silences(log: InteractionLog, *, activity: Activity) -> pd.DataFrame:
     n_groups = len(marked.labels)
     parts = over_customers(
         lambda a, b: count_gaps(
-            marked.days, marked.marks, marked.every, log.offsets, marked.group, n_groups, RANKS,
+            marked.days, marked.marks, marked.every, log.offsets, marked.start, marked.group, n_groups, RANKS,
             marked.last, marked.longest, a, b,
         ),
         log.offsets,
     )  # fmt: skip
     found = sum(parts[1:], parts[0])
-    out = {"no_activity": int((marked.start < 0).sum())}
+    out = {"no_activity" if activity.start is None else "no_start": int((marked.start < 0).sum())}
     out["started_after"] = int((log.days[np.maximum(marked.start, 0)][marked.start >= 0] > marked.last).sum())
     out["no_time_at_risk"] = int(found[:, 0, 0, 0].sum())  # a first silence of no day yet: seen on the last day alone
     found[:, :, :, 0] = 0  # nor can other silences of no day be watched
@@ -145,8 +146,8 @@ def spread(
     passed = np.cumsum(passed, axis=1)
     parts = over_customers(
         lambda a, b: squared_influence(
-            marked.days, marked.marks, marked.every, log.offsets, marked.group, np.array(limits, np.int32), horizon,
-            ranks, marked.last, own, passed, a, b,
+            marked.days, marked.marks, marked.every, log.offsets, marked.start, marked.group,
+            np.array(limits, np.int32), horizon, ranks, marked.last, own, passed, a, b,
         ),
         log.offsets,
     )  # fmt: skip
@@ -161,7 +162,10 @@ def spread(
 def list_silent(log: InteractionLog, *, activity: Activity, group: str, longer: int) -> pd.DataFrame:
     """List the customers of a group who were ever silent for longer, with their longest silence."""
     marked = _marked(log, activity)
-    chosen = (marked.days <= marked.last) & (True if marked.every else marked.marks)
+    begins = marked.start[log.customer_codes]
+    row = np.arange(log.n_events)
+    chosen = (row == begins) | ((begins >= 0) & (row > begins) & (True if marked.every else marked.marks))
+    chosen &= marked.days <= marked.last
     codes, days = log.customer_codes[chosen], marked.days[chosen]
     same = np.append(codes[1:] == codes[:-1], False)
     gap = np.where(same, np.append(days[1:], 0), marked.last) - days
@@ -174,7 +178,7 @@ def list_silent(log: InteractionLog, *, activity: Activity, group: str, longer: 
 def _marked(log: InteractionLog, activity: Activity) -> Marked:
     observed = observed_days(log)
     step = activity.step
-    start = first_rows(log, step, np.full(log.n_customers, -NEVER, np.int32))
+    start = first_rows(log, activity.start or step, np.full(log.n_customers, -NEVER, np.int32))
     refuse_late_segments(log, activity.by, start)
     group, labels = group_labels(log, activity.by, start)
     return Marked(

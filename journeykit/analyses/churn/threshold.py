@@ -159,6 +159,7 @@ def churn_threshold(
     *,
     horizon: Any = "90d",
     max_comeback: float = 0.05,
+    start: Any = None,
     activity: Any = None,
     by: str | None = None,
     confidence: float = 0.95,
@@ -178,10 +179,13 @@ def churn_threshold(
         How long after the silence coming back is looked for, in whole days.
     max_comeback : float
         The share of the silent who may come back within the horizon.
+    start : str, collection of str or Step, optional
+        The event from which on somebody is a customer: earlier silences, and
+        those who never had it, do not count. As for `tenures`.
     activity : str, collection of str or Step, optional
         What counts as activity; every event if not given.
     by : str, optional
-        Column that splits customers, as known at their first activity; segments
+        Column that splits customers, as known at the start, or the first activity; segments
         known later are refused.
     confidence : float
         Coverage of the intervals.
@@ -216,7 +220,8 @@ def churn_threshold(
     if not 0 < max_comeback < 1:
         raise ParameterError(f"max_comeback == {max_comeback!r}, must be above 0 and below 1")
     require_segment(log, by)
-    asked = Activity(None if activity is None else as_step(activity, log), by)
+    steps = [None if each is None else as_step(each, log) for each in (activity, start)]
+    asked = Activity(steps[0], by, steps[1])
     counted = log.tally(count_silences, activity=asked).reset_index()
     out = counted[counted["what"] == "left_out"]
     silences = counted[counted["what"] == "silence"]
@@ -231,6 +236,7 @@ def churn_threshold(
     params = {
         "horizon_days": ahead,
         "max_comeback_rate": max_comeback,
+        "start": None if asked.start is None else asked.start.name,
         "activity": None if asked.step is None else asked.step.name,
         "by": by,
         "confidence": confidence,

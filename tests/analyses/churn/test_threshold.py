@@ -106,6 +106,22 @@ def test_no_silence_will_do_where_many_always_come_back():
     assert found.describe().startswith("No silence will do: up to")
 
 
+def test_only_silences_from_the_start_on_count():
+    # 120 visit for long before they order on day 50, come back on day 60, and then never; 300 visitors never order.
+    visits = [(f"b{i}", "visit", day) for i in range(120) for day in (0, 40, 60)]
+    rows = visits + [(f"b{i}", "order", 50) for i in range(120)] + [(f"v{i}", "visit", 0) for i in range(300)]
+    log = make_log(rows, observed_until=161)
+    found = churn_threshold(log, start="order", horizon="40d")
+    assert found.rule == Inactivity("10d")
+    assert found.table.set_index("limit_days").loc[1, ["silences", "comeback_rate"]].tolist() == [240, 0.5]
+    assert dict(found.left_out.to_numpy()) == {"churn.no_start": 300}
+    assert found.params["start"] == "order"
+    assert sorted(found.customers(len(found.table) - 1)) == sorted(f"b{i}" for i in range(120))
+    # The start counts as activity whatever else does.
+    assert churn_threshold(log, start="order", activity="visit", horizon="40d").rule == Inactivity("10d")
+    assert churn_threshold(log, horizon="40d").rule == Inactivity("40d")
+
+
 def test_customers_without_a_silence_are_counted_with_the_reason():
     rows = [("a", "visit", 0), ("b", "visit", 20), ("c", "order", 3), ("d", "visit", 20.5)]
     found = churn_threshold(make_log(rows, observed_until=20.9), activity="visit")
@@ -117,16 +133,35 @@ def test_customers_without_a_silence_are_counted_with_the_reason():
 # -- against slow versions -------------------------------------------------------------------
 
 
-@given(rows=ROWS, until=st.sampled_from([41, 41.5, 50]), activity=st.sampled_from([None, ("A", "B")]))
-def test_silences_are_counted_as_the_definition_says(rows, until, activity):
+def from_the_start(rows, start, activity):
+    """Each customer's first start, whatever counts as activity, and the activity stored after it."""
+    found = []
+    for who in {row[0] for row in rows}:
+        mine = sorted((row for row in rows if row[0] == who), key=lambda row: row[2])  # stable, as stored
+        begin = next((i for i, row in enumerate(mine) if start is None or row[1] in start), len(mine))
+        if start is None:
+            found += [row for row in mine if activity is None or row[1] in activity]
+        else:
+            found += mine[begin : begin + 1]
+            found += [row for row in mine[begin + 1 :] if activity is None or row[1] in activity]
+    return found
+
+
+@given(
+    rows=ROWS,
+    until=st.sampled_from([41, 41.5, 50]),
+    activity=st.sampled_from([None, ("A", "B")]),
+    start=st.sampled_from([None, ("C",), ("A", "D")]),
+)
+def test_silences_are_counted_as_the_definition_says(rows, until, activity, start):
     from journeykit.journey import Step
 
     log = make_log(rows, observed_until=until)
-    mine = [row for row in rows if activity is None or row[1] in activity]
+    mine = from_the_start(rows, start, activity)
     expected = pd.Series(
         [(min(rank, 3), days, int(broken)) for _, rank, days, broken in silences_of(mine, int(until) - 1)]
     )
-    asked = Activity(Step(activity) if activity else None)
+    asked = Activity(Step(activity) if activity else None, start=Step(start) if start else None)
     counted = log.tally(count_silences, activity=asked).reset_index()
     counted = counted[counted["what"] == "silence"]
     got = {(row.rank, row.days, row.broken): row.silences for row in counted.itertuples()}
@@ -218,13 +253,13 @@ def test_with_one_silence_a_customer_the_variance_is_greenwoods(few_are_enough):
 
 
 @settings(max_examples=10)
-@given(rows=ROWS, by=st.sampled_from([None, "channel"]))
-def test_in_one_piece_is_in_seven_buckets(rows, by):
-    rows = [(*row, ["x", "y", None][i % 3]) for i, row in enumerate(rows)]
+@given(rows=ROWS, by=st.sampled_from([None, "channel"]), start=st.sampled_from([None, "A"]))
+def test_in_one_piece_is_in_seven_buckets(rows, by, start):
+    rows = [(*row, ["x", "y", None][i % 3]) for i, row in enumerate([*rows, ("z", "A", 3), ("z", "B", 9)])]
     log = make_log(rows, columns=["channel"], channel="channel", observed_until=45)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(silences_module, "ENOUGH", 2)
-        whole, merged = (churn_threshold(each, horizon="6d", by=by) for each in (log, log.in_buckets(7)))
+        whole, merged = (churn_threshold(each, horizon="6d", by=by, start=start) for each in (log, log.in_buckets(7)))
     for name in ("table", "summary", "by_rank", "sensitivity", "left_out"):
         pd.testing.assert_frame_equal(getattr(whole, name), getattr(merged, name))
 
