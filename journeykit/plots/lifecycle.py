@@ -186,7 +186,7 @@ def plot_active(result: ActiveResult, ax: Axes | None = None) -> Axes:
         values = rows["active"].to_numpy(dtype=float)
         running = (rows["status"] == "unfinished").to_numpy() | (rows["note"] == "partial").to_numpy()
         places = np.arange(len(rows))
-        ax.plot(places, np.where(running, np.nan, values), color=COLOURS[0], linewidth=1.3, label=label("active"))
+        ax.plot(places, np.where(running, np.nan, values), color=COLOURS[0], linewidth=1.1, label=label("active"))
         style: dict[str, Any] = {
             "marker": "o",
             "linestyle": "none",
@@ -196,7 +196,7 @@ def plot_active(result: ActiveResult, ax: Axes | None = None) -> Axes:
         if running.any():
             ax.plot(places[running], values[running], markersize=4, label=label("partial"), **style)
         if rows["trend"].notna().any():
-            ax.plot(places, rows["trend"], color="black", linewidth=2.2, label=label("trend"))
+            ax.plot(places, rows["trend"], color="black", linewidth=1.6, label=label("trend"))
         if "trailing" in rows:
             trailing = rows["trailing"].to_numpy(dtype=float, na_value=np.nan)
             span = say(f"lifecycle.count_{result.params['period']}", n=result.params["rolling"])

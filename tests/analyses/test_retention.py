@@ -480,6 +480,21 @@ def test_a_column_that_the_log_has_not_is_refused():
         retention(FIVE, by="first_channel")
 
 
+@pytest.mark.parametrize("options", [{"by": "channel"}, {"cohorts_by": "channel"}, {"by": "first_channel"}])
+def test_a_personal_column_is_not_split_by(options):
+    log = make_log([("ann", "order", 0, "web")], observed_until=40, columns=["channel"], channel="channel")
+    with pytest.raises(LogError, match="personal"):
+        retention(log.with_personal("channel"), **options)
+
+
+def test_a_log_that_nothing_is_left_of_has_its_empty_periods():
+    log = orders(("ann", JAN), ("bob", FEB)).customers_where([])
+    result = retention(log)
+    assert result.matrix("customers").iloc[:, 0].tolist() == [0, 0, 0]
+    assert result.summary["back_rate"].isna().all()
+    assert "No cohort has a finished" in result.describe()
+
+
 def test_the_log_is_left_as_it_was():
     before = FIVE.frame()
     retention(FIVE, cohort="every")

@@ -26,7 +26,8 @@ def check_against_sql(events, observed_until, period):
     ours = retention(log, period=period).table
     theirs = duckdb.sql(TRIANGLE.format(period=period), connection=_with(events)).df()
     counted = ours[ours["back_so_far"].fillna(0) > 0]
-    found = {(cohort.start_time, age): back for cohort, age, back in counted[["cohort", "age", "back_so_far"]].to_numpy()}
+    cells = counted[["cohort", "age", "back_so_far"]].to_numpy()
+    found = {(cohort.start_time, age): back for cohort, age, back in cells}
     assert found == {(cohort, age): back for cohort, age, back in theirs.itertuples(index=False)}
     return ours
 
@@ -52,7 +53,8 @@ def test_cdnow_has_the_triangle_that_sql_counts(period):
     # Fader & Hardie (2001): 23,570 customers bought for the first time in the first quarter of 1997.
     newcomers = table[table["age"] == 0]
     assert newcomers["customers"].sum() == 23_570
-    assert newcomers[newcomers["cohort"] > pd.Period("1997-03-31", freq=newcomers["cohort"].dtype.freq)]["customers"].sum() == 0
+    end_of_quarter = pd.Period("1997-03-31", freq=newcomers["cohort"].dtype.freq)
+    assert newcomers.loc[newcomers["cohort"] > end_of_quarter, "customers"].sum() == 0
 
 
 @pytest.mark.parametrize("period", ["day", "month"])

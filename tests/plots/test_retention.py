@@ -1,6 +1,7 @@
 """Pictures of retention draw the table, and tell zero, unfinished and future apart."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection, PolyCollection
 
@@ -8,7 +9,7 @@ from journeykit.analyses.retention import retention
 from journeykit.plots.retention import plot_triangle
 from journeykit.plots.retention_curves import plot_curves
 from journeykit.text import language
-from tests.helpers import make_log
+from tests.helpers import ORIGIN, make_log
 
 ROWS = [
     *((f"a{i}", "order", 0, "web") for i in range(4)),
@@ -114,3 +115,14 @@ def test_the_future_is_empty_even_in_a_large_triangle():
     rows = [(f"c{i}", "order", int(day)) for i, day in enumerate(rng.integers(0, 80, 200))]
     ax = plot_triangle(retention(make_log(rows, observed_until=80), period="day"))
     assert max(age + row for age, row in squares(ax, hatched=False) if row > 0) <= 80 + 0.5
+
+
+def test_36_cohorts_by_36_ages_can_be_read():
+    months = pd.date_range("2021-01-01", periods=36, freq="MS")
+    events = [(f"c{i}", "order", (begin - ORIGIN).days + 2) for i, begin in enumerate(months)]
+    ax = retention(make_log(events, observed_until="2024-01-01")).plot()
+    ax.figure.canvas.draw()
+    for labels in (ax.get_yticklabels(), ax.get_xticklabels()[1:]):
+        boxes = [each.get_window_extent() for each in labels]
+        assert len(boxes) >= 35
+        assert not any(one.overlaps(other) for one, other in itertools.pairwise(boxes))

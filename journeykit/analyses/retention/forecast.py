@@ -79,6 +79,9 @@ def retention_forecast(
     each stays with probability S(age) / S(last finished age). Segments are
     compared by the likelihood ratio of separate models to a common one.
 
+    A first cohort that was "seen at start" counts as if its contracts began
+    then; `retention(..., washout=...)` leaves it out.
+
     The mean time that a customer stays is (α + β − 1) / (α − 1) periods; for
     α ≤ 1 it is infinite, and missing here. `mean_within` is always finite.
 
