@@ -1,5 +1,7 @@
 """Pictures of retention draw the table, and tell zero, unfinished and future apart."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
