@@ -93,6 +93,7 @@ def test_customers_who_are_all_alike_make_a_geometric_curve():
     assert row["churn_rate"] == pytest.approx(0.2)
     assert row["mean_periods"] == pytest.approx(5, rel=0.01)
     assert forecast.curve["survival_rate"].iloc[-1] == pytest.approx(0.8**4, abs=1e-3)
+    assert "taken to be alike" in forecast.describe()
 
 
 def test_profile_intervals_hold_the_likelihood_at_the_chi_squared_distance():

@@ -115,6 +115,8 @@ class ForecastResult(Result):
             sentences.append(
                 say("retention_forecast.median", median=say(f"lifecycle.count_{period}", n=int(row["median_periods"])))
             )
+        if np.isnan(row["alpha"]):
+            sentences.append(say("retention_forecast.alike"))
         kind = "mean" if np.isfinite(row["mean_periods"]) else "no_mean"
         return " ".join([*sentences, say(f"retention_forecast.{kind}", **values)])
 
