@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from journeykit.errors import LogError
 from journeykit.log.pieces import Piece, is_arrow, join
 
 Codes = tuple[NDArray[np.int32], pd.Index]
@@ -224,7 +225,10 @@ def _whole_numbers(column: Piece, untyped: bool) -> tuple[NDArray[np.int64], NDA
     floats = column.to_numpy(dtype=np.float64, na_value=np.nan)
     present &= np.isfinite(floats)
     numbers = np.where(present, floats, 0)
-    if (np.abs(numbers) >= 2**53).any() or (numbers != np.floor(numbers)).any():
+    if (np.abs(numbers) >= 2**53).any():
+        example = numbers[np.abs(numbers) >= 2**53][0]
+        raise LogError(f"customers are numbers too large to be told apart, such as {example!r}: keep them as text")
+    if (numbers != np.floor(numbers)).any():
         return None
     return numbers.astype(np.int64), present
 

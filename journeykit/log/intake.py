@@ -245,7 +245,7 @@ class Intake:
             if reason in _ABOUT:
                 example += f": {first[_shown(self.roles[_ABOUT[reason]])]!s}"
             if reason == "unparseable_time" and times.ambiguous:
-                example += " (day or month first? say time_format)"
+                example += f"; {times.ambiguous} could be two dates: say time_format"
             findings.append(Finding(reason, int(rows.sum()), "quarantined", example))
         return findings
 

@@ -102,6 +102,14 @@ def silence(frame: pd.DataFrame, share: float, rng: np.random.Generator) -> tupl
     return frame[~inside].reset_index(drop=True), days
 
 
+def stray(frame: pd.DataFrame, share: float, rng: np.random.Generator) -> tuple[pd.DataFrame, int]:
+    """A few rows, more the stronger, in a year to come."""
+    rows = some_rows(frame, share / 25, rng)
+    frame = frame.copy()
+    frame.loc[rows, "time"] += pd.Timedelta("2557D")
+    return frame, len(rows)
+
+
 def burst(frame: pd.DataFrame, share: float, rng: np.random.Generator) -> tuple[pd.DataFrame, int]:
     """A day with many times its rows, from new customers."""
     day = START + pd.Timedelta("75D")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from journeykit.errors import LogError, ParameterError
 from journeykit.log import check_log, read_log
-from journeykit.log.rules import LOG_RULES, every_rule
+from journeykit.log.rules import LOG_RULES, ROW_RULES, every_rule
 from tests.helpers import make_log
 from tests.log import clean
 
@@ -44,6 +46,7 @@ FAULTS = {
     "near_duplicates": clean.repeat(1),
     "absurd_rates": clean.robots,
     "days_without_events": clean.silence,
+    "stray_times": clean.stray,
     "volume_jumps": clean.burst,
     "unfinished_last_period": clean.break_off,
     "clock_skew": clean.late_clock(3600),
@@ -60,7 +63,7 @@ def test_a_fault_is_found_and_counted(rule, share):
     raw, expected = FAULTS[rule](CLEAN, share, np.random.default_rng(7))
     if rule == "many_touchpoints" and expected <= 488:
         pytest.skip("fewer than 500 names")
-    log = read_log(raw, observed_until=clean.END)
+    log = read_log(raw, observed_until=None if rule == "stray_times" else clean.END)
     found = finding(log, rule)
     if rule == "before_2000":  # some became equal to another row
         expected -= log.duplicates_merged
@@ -144,6 +147,25 @@ def test_a_shop_that_rests_on_sundays_does_not_break_off_on_saturday():
 def test_dates_alone_do_not_look_like_a_day_that_breaks_off():
     raw = CLEAN.assign(time=CLEAN["time"].dt.normalize())
     assert "unfinished_last_period" not in rules_of(read_log(raw, observed_until=clean.END))
+
+
+def test_a_log_with_a_long_pause_has_no_stray_rows():
+    halves = CLEAN[(CLEAN["time"] < "2024-02-01") | (CLEAN["time"] >= "2024-06-01")]
+    assert "stray_times" not in rules_of(read_log(halves, observed_until=clean.END))
+    first = CLEAN.head(20).assign(time=pd.Timestamp("2022-05-05"), customer="x")
+    found = finding(read_log(pd.concat([first, CLEAN]), duplicates="keep", observed_until=clean.END), "stray_times")
+    assert (found["rows"], found["example"]) == (20, "2022-05-05; none from 2022-05-06")
+
+
+def test_the_rules_page_lists_every_rule_and_threshold(project_root):
+    page = (project_root / "docs" / "door.md").read_text(encoding="utf-8")
+    for name, rule in {**LOG_RULES, **ROW_RULES}.items():
+        line = next(line for line in page.splitlines() if line.startswith(f"| `{name}`"))
+        for threshold, each in inspect.signature(rule).parameters.items():
+            if each.kind is each.KEYWORD_ONLY:
+                default = "channel" if threshold == "by" else each.default  # None is the channel, if there is one
+                shown = f'"{default}"' if isinstance(default, str) else f"{default:g}"
+                assert f"`{threshold}={shown}`" in line, (name, threshold)
 
 
 def test_a_day_is_compared_with_its_own_weekday():

@@ -19,7 +19,7 @@ from journeykit.log.rules.names import dominant_touchpoint, many_touchpoints, pl
 from journeykit.log.rules.repeats import absurd_rates, near_duplicates
 from journeykit.log.rules.rows import out_of_range_time
 from journeykit.log.rules.seen import Seen
-from journeykit.log.rules.volume import days_without_events, unfinished_last_period, volume_jumps
+from journeykit.log.rules.volume import days_without_events, stray_times, unfinished_last_period, volume_jumps
 from journeykit.loops.engine import n_threads
 from journeykit.schema import did_you_mean
 
@@ -30,6 +30,7 @@ LOG_RULES: Final[Mapping[str, Callable[..., list[Finding]]]] = {
         before_2000,
         clock_skew,
         days_without_events,
+        stray_times,
         volume_jumps,
         unfinished_last_period,
         absurd_rates,

@@ -47,6 +47,30 @@ def _runs(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.column_stack([np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)])
 
 
+def stray_times(seen: Seen, *, share: float = 0.5, rows: float = 0.01) -> list[Finding]:
+    """Find a few rows far from all others: a clock set wrong, a date in the future.
+
+    Formula: the longest run of local days without any event takes at least
+    `share` of the days observed up to the last event, and at most `rows` of the
+    events lie on one side of it. Defaults: 0.5 and 0.01, ours. Such a row sets
+    the log's start or its end, and with it what counts as observed.
+
+    Rows: those on that side. Kept; stating `observed_until` sets those of the
+    future aside.
+    """
+    counts = seen.per_day
+    last = int(np.flatnonzero(counts)[-1])
+    runs = _runs(counts[: last + 1] == 0)
+    if not runs.size:
+        return []
+    begin, end = runs[np.argmax(np.diff(runs)[:, 0])]
+    before, after = int(counts[:begin].sum()), int(counts[end:].sum())
+    if end - begin < share * (last + 1) or min(before, after) > rows * (before + after):
+        return []
+    far = seen.day(0) if before < after else seen.day(last)
+    return [Finding("stray_times", min(before, after), "kept", f"{far}; none from {seen.day(int(begin))}")]
+
+
 def volume_jumps(seen: Seen, *, ratio: float = 3.0, z: float = 5.0) -> list[Finding]:
     """Find days with far more or far fewer events than their weekday usually has.
 

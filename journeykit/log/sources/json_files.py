@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 from journeykit.errors import LogError
 from journeykit.log.pieces import Batch
@@ -12,9 +14,12 @@ from journeykit.log.sources.engine import engine, file_literal, literal, name, s
 from journeykit.log.sources.raw import Lost, Raw, Reading, ahead
 from journeykit.log.sources.text import Survey, plain_file, survey
 
-# No line of JSON can hold this character: inside its texts, control characters are written \u001f.
+# No line of JSON can hold this character: inside its texts, control characters are written \\u001f.
 _NOWHERE = "\x1f"
 _TYPES = {"BIGINT": "BIGINT", "UBIGINT": "BIGINT", "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN"}
+# What is no JSON must never reach json_type, which would stop at it.
+_IS_OBJECT = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
+_OBJECT = f"CASE WHEN {_IS_OBJECT} THEN line ELSE '{{}}' END"
 
 
 class JsonFile:
@@ -25,62 +30,67 @@ class JsonFile:
     """
 
     def __init__(self, path: str, reading: Reading) -> None:
-        import duckdb
-
         self.path = path
         self.reading = reading
         self.survey = survey(path)
-        self._types: dict[str, str] = {}
-        try:
-            with self._plain() as (plain, _, _encoding), engine() as connection:
-                found = connection.execute(
-                    f"SELECT each.key, each.type FROM {_lines(plain)}, json_each({_OBJECT}) AS each "
-                    "GROUP BY ALL ORDER BY min(each.id), each.key"
-                ).fetchall()
-        except duckdb.Error as error:
-            raise LogError(f"cannot read {path!r} as JSON lines: {error}") from error
+        with self._plain() as (plain, _, _encoding):
+            found = self._ask(
+                f"SELECT json_structure({_OBJECT}) AS s FROM {_lines(plain)} GROUP BY s ORDER BY count(*) DESC, s"
+            )
         kinds: dict[str, set[str]] = {}
-        for key, kind in found:
-            kinds.setdefault(key, set()).add(kind)
+        for (structure,) in found:
+            form = json.loads(structure)
+            for key, kind in form.items() if isinstance(form, dict) else ():  # an empty object has no form
+                kinds.setdefault(key, set()).add(kind if isinstance(kind, str) else "JSON")
         self._types = {key: _common(some - {"NULL"}) for key, some in kinds.items()}
 
     def _plain(self) -> AbstractContextManager[tuple[str, Survey, str]]:
         return plain_file(self.path, self.reading.encoding, self.survey)
 
+    def _ask(self, query: str) -> list[Any]:
+        import duckdb
+
+        try:
+            with engine() as connection:
+                return list(connection.execute(query).fetchall())
+        except duckdb.Error as error:
+            raise LogError(f"cannot read {self.path!r} as JSON lines: {error}") from error
+
     @property
     def columns(self) -> list[str]:
-        """The keys, in the order in which they come."""
+        """The keys, those of the most frequent form of line first."""
         return list(self._types)
 
     def batches(self, raw: Raw, rows_before: int) -> Iterator[Batch]:
         """Read it; lines that are no JSON object go to `raw`."""
         import pyarrow.compute as pc
 
-        cells = [_cell(key, kind) for key, kind in self._types.items()]
-        broken = f"CASE WHEN {_IS_OBJECT} THEN NULL ELSE line END AS {name(_NOWHERE)}"
-        row = parsed = 0
+        if not self._types:
+            return
+        row = 0
         with self._plain() as (plain, seen, _), engine() as connection:
-            for batch in ahead(stream(connection.sql(f"SELECT {', '.join([*cells, broken])} FROM {_lines(plain)}"))):
-                last = batch.num_columns - 1
-                lines = batch.column(last)
-                batch = batch.select(list(range(last)))
+            for batch in ahead(stream(connection.sql(self._query(plain)))):
+                lines = batch.column(batch.num_columns - 1)
+                batch = batch.select(list(range(batch.num_columns - 1))).rename_columns(self.columns)
                 if lines.null_count < len(lines):
                     bad = pc.indices_nonzero(lines.is_valid()).to_pylist()
                     raw.lost += [Lost(rows_before + row + i, "invalid_json", lines[i].as_py()) for i in bad]
                     batch = batch.filter(lines.is_null())
                 row += len(lines)
-                parsed += batch.num_rows
                 yield batch
             rejected = connection.execute("SELECT count(*) FROM reject_errors").fetchone()
-        blank = seen.lines - row
-        if blank < 0 or (rejected and rejected[0]):
-            raise LogError(f"{self.path!r} has lines that cannot be read, longer than 16 MB or not UTF-8")
+        if seen.lines < row or (rejected and rejected[0]):
+            raise LogError(f"{self.path!r} has lines that cannot be read: longer than 16 MB, or not UTF-8")
         raw.findings.append(Finding("read_as", row, "read so", f"JSON lines, {len(self._types)} keys"))
 
-
-# What is no JSON must never reach json_type, which would stop at it.
-_IS_OBJECT = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
-_OBJECT = f"CASE WHEN {_IS_OBJECT} THEN line ELSE '{{}}' END"
+    def _query(self, plain: str) -> str:
+        types = literal(json.dumps(self._types, ensure_ascii=False))
+        cells = [f"cells.{name(key)} AS c{i}" for i, key in enumerate(self._types)]
+        broken = f"CASE WHEN {_IS_OBJECT} THEN NULL ELSE line END"
+        return (
+            f"SELECT {', '.join(cells)}, broken FROM "
+            f"(SELECT json_transform({_OBJECT}, {types}) AS cells, {broken} AS broken FROM {_lines(plain)})"
+        )
 
 
 def _lines(plain: str) -> str:
@@ -97,10 +107,3 @@ def _common(kinds: set[str]) -> str:
     if types == {"BIGINT", "DOUBLE"}:
         return "DOUBLE"
     return types.pop() if len(types) == 1 else "VARCHAR"
-
-
-def _cell(key: str, kind: str) -> str:
-    # A JSON pointer, since a path would take dots and quotes in the key for its own.
-    pointer = "/" + key.replace("~", "~0").replace("/", "~1")
-    text = f"json_extract_string({_OBJECT}, {literal(pointer)})"
-    return f"{text if kind == 'VARCHAR' else f'TRY_CAST({text} AS {kind})'} AS {name(key)}"
