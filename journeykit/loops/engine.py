@@ -57,7 +57,7 @@ class Loop:
 
 
 class Part:
-    """A piece of a loop under a name of its own; it is compiled into the loops (and parts) of its module that call it."""
+    """A piece of a loop under a name of its own, compiled into the loops (and parts) of its module that call it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
