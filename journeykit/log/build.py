@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from journeykit.log.encode import Codes
 from journeykit.loops import over_customers
-from journeykit.loops.engine import n_threads
+from journeykit.loops.engine import MIN_EVENTS_PER_THREAD, n_threads
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,20 @@ class Columns:
     sequence: pd.Series | None = None
     properties: dict[str, pd.Series] = field(default_factory=dict)
 
-    def take(self, rows: NDArray[np.int64]) -> Columns:
-        """Choose rows, in this order; customers left without a row leave the dictionary."""
-        codes, ids = self.customers
+    def take(self, rows: NDArray[np.int64], customers: Codes | None = None) -> Columns:
+        """Choose rows, in this order; customers left without a row leave the dictionary.
+
+        Parameters
+        ----------
+        rows : array of int64
+            Places of the rows.
+        customers : codes and ids, optional
+            The customers of these rows, if they are known without a look.
+        """
+        codes, ids = self.customers if customers is None else customers
         # Gathering is limited by memory, and numpy lets go of the interpreter while it gathers: a thread a column.
         jobs: list[Callable[[], Any]] = [
-            lambda: codes[rows],
+            lambda: codes[rows] if customers is None else codes,
             lambda: self.times[rows],
             lambda: self.touchpoints[0][rows],
             lambda: None if self.channels is None else self.channels[0][rows],
@@ -43,10 +51,11 @@ class Columns:
         ]
         with ThreadPoolExecutor(n_threads()) as pool:
             taken, times, touchpoints, channels, values, sequence, *properties = pool.map(lambda job: job(), jobs)
-        used = np.zeros(len(ids), dtype=bool)
-        used[taken] = True
-        if not used.all():
-            taken, ids = (np.cumsum(used, dtype=np.int32) - np.int32(1))[taken], ids[used]
+        if customers is None:
+            used = np.zeros(len(ids), dtype=bool)
+            used[taken] = True
+            if not used.all():
+                taken, ids = (np.cumsum(used, dtype=np.int32) - np.int32(1))[taken], ids[used]
         return Columns(
             customers=(taken, ids),
             times=times,
@@ -62,16 +71,24 @@ def _take(column: pd.Series, rows: NDArray[np.int64]) -> pd.Series:
     return column.take(rows).reset_index(drop=True)
 
 
+def sort_columns(columns: Columns) -> tuple[Columns, NDArray[np.int64]]:
+    """Sort by customer, time, then the sequence column, then as they came; return where each customer begins, too."""
+    order, offsets = order_rows(columns)
+    ids = columns.customers[1]
+    codes = np.repeat(np.arange(len(ids), dtype=np.int32), np.diff(offsets))
+    return columns.take(order, (codes, ids)), offsets
+
+
 def order_rows(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Order of the rows by customer, time, then the sequence column, then as they came; where each customer begins."""
-    from journeykit.loops.sorting import order_by_customer, sort_inside_customers
+    from journeykit.loops.sorting import sort_inside_customers
 
     codes, ids = columns.customers
     if columns.sequence is None:
-        order, offsets = order_by_customer(codes, len(ids))
+        order, offsets = group_rows(codes, len(ids))
     else:  # a stable sort by the least important key first
         by_sequence = np.argsort(columns.sequence.rank(method="dense", na_option="bottom").to_numpy(), kind="stable")
-        order, offsets = order_by_customer(np.ascontiguousarray(codes[by_sequence]), len(ids))
+        order, offsets = group_rows(np.ascontiguousarray(codes[by_sequence]), len(ids))
         order = by_sequence[order]
     rows: NDArray[np.int64] = order
     times = columns.times
@@ -80,20 +97,38 @@ def order_rows(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return rows, offsets
 
 
-def repeated_rows(columns: Columns, order: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Find the places in `order` (sorted by customer and time) whose row repeats an earlier one in every column."""
-    from journeykit.loops.checking import mark_ties
+def group_rows(codes: NDArray[np.int32], n_codes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order the rows by code, rows of one code as they came; return the order, and where each code begins in it.
+
+    A counting sort; each thread counts and places a part of the rows.
+    """
+    from journeykit.loops.grouping import count_codes, counts_to_places, place_rows
+
+    parts = min(n_threads(), max(1, len(codes) // MIN_EVENTS_PER_THREAD))
+    counts = np.zeros((parts, n_codes), np.int64)
+    offsets = np.empty(n_codes + 1, np.int64)
+    order = np.empty(len(codes), np.int64)
+    cuts = np.linspace(0, len(codes), parts + 1).astype(np.int64).tolist()
+    with ThreadPoolExecutor(parts) as pool:
+        list(pool.map(lambda part: count_codes(codes, counts, part, cuts[part], cuts[part + 1]), range(parts)))
+        counts_to_places(counts, offsets)
+        list(pool.map(lambda part: place_rows(codes, counts, order, part, cuts[part], cuts[part + 1]), range(parts)))
+    return order, offsets
+
+
+def repeated_rows(columns: Columns, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the rows, of columns sorted by customer and time, that repeat an earlier one in every column."""
+    from journeykit.loops.grouping import mark_ties
 
     # Only rows that share time and customer with a neighbour can be repeats.
-    tied_with_next = np.zeros(len(order), dtype=bool)
-    over_customers(lambda first, last: mark_ties(order, columns.times, offsets, tied_with_next, first, last), offsets)
+    tied_with_next = np.zeros(len(columns.times), dtype=bool)
+    over_customers(lambda first, last: mark_ties(columns.times, offsets, tied_with_next, first, last), offsets)
     tied_at_all = tied_with_next.copy()
     tied_at_all[1:] |= tied_with_next[:-1]
     places: NDArray[np.int64] = np.flatnonzero(tied_at_all)
     if not places.size:
         return places
-    rows = order[places]
-    tied = columns.take(rows)
+    tied = columns.take(places)
     frame = pd.DataFrame({"customer": tied.customers[0], "time": tied.times, "touchpoint": tied.touchpoints[0]})
     if tied.channels is not None:
         frame["channel"] = tied.channels[0]

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from journeykit.errors import LogError, ParameterError
-from journeykit.log.build import Columns, offsets_of, order_rows, repeated_rows
+from journeykit.log.build import Columns, offsets_of, repeated_rows, sort_columns
 from journeykit.log.calendar import as_timestamp, check_timezone, instant_us
 from journeykit.log.intake import Asked, Intake, Taken
 from journeykit.log.interactions import InteractionLog, Staging
@@ -197,12 +197,12 @@ def _build(taken: Taken, asked: Asked, duplicates: str, on_bad: str, rules: Opti
     if good is not None:
         columns = columns.take(good)
     times = columns.times
-    order, offsets = order_rows(columns)
-    repeated = repeated_rows(columns, order, offsets)
-    duplicates_found = _duplicates_found(columns, order[repeated], duplicates, asked.timezone)
+    columns, offsets = sort_columns(columns)
+    repeated = repeated_rows(columns, offsets)
+    duplicates_found = _duplicates_found(columns, repeated, duplicates, asked.timezone)
     merge = duplicates == "merge" and repeated.size > 0
-    columns = columns.take(np.delete(order, repeated) if merge else order)
-    del order, offsets
+    if merge:
+        columns = columns.take(np.delete(np.arange(len(columns.times)), repeated))
     log, bounds = _assemble(columns, asked)
     seen = Seen(log, times, end_given=asked.end is not None)
     findings = [*taken.findings, duplicates_found, *bounds, *run_rules(seen, rules)]

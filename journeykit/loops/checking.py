@@ -29,14 +29,6 @@ def count_in_periods(times, edges, counts):  # type: ignore[no-untyped-def]  # p
         counts[period] += 1
 
 
-@loop("i8", "i8", "i8", "out b1", "int", "int")
-def mark_ties(order, times, offsets, out, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Mark each place in `order` whose row is of one customer and instant with the next."""
-    for customer in range(first, last):
-        for i in range(offsets[customer], offsets[customer + 1] - 1):
-            out[i] = times[order[i]] == times[order[i + 1]]
-
-
 @loop("i8", "i8", "i4", "int", "int", "int", "int")
 def count_repeats(times, offsets, touchpoints, n_touchpoints, within, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Count events that follow one of the same customer and touchpoint at the same instant, and within a time after it.

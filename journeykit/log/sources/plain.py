@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -61,8 +64,9 @@ def read_plainly(path: str, delimiter: str, columns: list[str], skip: int) -> It
     """
     few: set[str] = set()
     waiting: deque[Future[Rows]] = deque()
-    with open_bytes(path) as stream, ThreadPoolExecutor(n_threads()) as pool:
-        pieces = _pieces(stream, skip)
+    packed = path.lower().endswith((".gz", ".zst"))
+    with ThreadPoolExecutor(n_threads()) as pool:
+        pieces = _unpacked(path, skip) if packed else _ranges(path, skip)
         first = next(pieces, None)
         if first is None:
             return
@@ -75,6 +79,49 @@ def read_plainly(path: str, delimiter: str, columns: list[str], skip: int) -> It
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+Piece = Callable[[], bytes]
+
+
+def _ranges(path: str, skip: int) -> Iterator[Piece]:
+    """Cut a file into ranges of bytes; each thread reads its own, the lines that begin in it."""
+    with Path(path).open("rb") as file:
+        for _ in range(skip):
+            file.readline()
+        begin, size = file.tell(), os.fstat(file.fileno()).st_size
+    for place in range(begin, size, _CHUNK):
+        yield partial(_read_range, path, place, min(place + _CHUNK, size), inside=place > begin)
+
+
+def _read_range(path: str, begin: int, end: int, inside: bool) -> bytes:
+    """Read the lines that begin in `[begin, end)`; `inside`: the byte before decides whether one begins at `begin`."""
+    with Path(path).open("rb") as raw:
+        if inside:
+            raw.seek(begin - 1)
+            begin += len(_to_line_end(raw)) - 1
+        if begin >= end:
+            return b""
+        raw.seek(begin)
+        lines = raw.read(end - begin)
+        return lines if lines.endswith(b"\n") else lines + _to_line_end(raw)
+
+
+def _to_line_end(raw: IO[bytes]) -> bytes:
+    """Read up to the next line end, or the end of the file."""
+    read = b""
+    while block := raw.read(1 << 12):
+        place = block.find(b"\n")
+        if place >= 0:
+            return read + block[: place + 1]
+        read += block
+    return read
+
+
+def _unpacked(path: str, skip: int) -> Iterator[Piece]:
+    with open_bytes(path) as stream:
+        for piece in _pieces(stream, skip):
+            yield partial(bytes, piece)  # bytes of bytes are the same ones
 
 
 def _pieces(stream: IO[bytes], skip: int) -> Iterator[bytes]:
@@ -94,10 +141,13 @@ def _pieces(stream: IO[bytes], skip: int) -> Iterator[bytes]:
         yield rest
 
 
-def _parse(piece: bytes, delimiter: str, columns: list[str], few: set[str]) -> Rows:
+def _parse(read: Piece, delimiter: str, columns: list[str], few: set[str]) -> Rows:
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
+    piece = read()
+    if not piece:  # a line longer than a piece
+        return Rows([], [])
     if b'"' in piece:
         raise LinesLostError("there are quotes")
     if not piece.isascii():
