@@ -402,8 +402,13 @@ def resolution_us(times: NDArray[np.int64], timezone: str) -> int:
             break
     else:
         return 1
-    if step == 60 * SECOND and not (times % (15 * 60 * SECOND)).any():  # zones are offset by quarters of an hour
-        local = pd.DatetimeIndex(np.unique(times).astype("M8[us]"), tz="UTC").tz_convert(timezone)
-        if (local.normalize() == local).all():
-            return DAY
-    return step
+    return DAY if step == 60 * SECOND and are_dates(times, timezone) else step
+
+
+def are_dates(times: NDArray[np.int64], timezone: str) -> bool:
+    """Whether every time is a local midnight."""
+    quarter = 15 * 60 * SECOND  # zones are offset by quarters of an hour
+    if (times[:10_000] % quarter).any() or (times % quarter).any():
+        return False
+    local = pd.DatetimeIndex(np.unique(times).astype("M8[us]"), tz="UTC").tz_convert(timezone)
+    return bool((local.normalize() == local).all())

@@ -11,7 +11,7 @@ from journeykit.log.calendar import as_timestamp, instant_us
 from journeykit.log.calendar import period_edges as edges_between
 from journeykit.log.quality import Finding
 from journeykit.log.rules.seen import Seen
-from journeykit.log.times import resolution_us
+from journeykit.log.times import are_dates
 from journeykit.schema import DAY
 
 NEIGHBOURS = 4
@@ -134,7 +134,7 @@ def unfinished_last_period(seen: Seen, *, events: float = 20.0) -> list[Finding]
     day_begins, day_ends = (instant_us(today + pd.Timedelta(days=days), log.timezone) for days in (0, 1))
     end = log.observed_until if seen.end_given else day_ends
     expected = _expected(seen, today, last, end)
-    if expected < events or resolution_us(log.times, log.timezone) == DAY:
+    if expected < events or are_dates(log.times, log.timezone):
         return []
     rows = int((seen.times >= day_begins).sum())
     until = as_timestamp(end, log.timezone)
