@@ -282,4 +282,5 @@ def _p_from_intervals(difference: Floats, low: Floats, high: Floats, confidence:
     from scipy.special import ndtr
 
     half = np.where(difference > 0, difference - low, high - difference)
-    return 2 * ndtr(-np.abs(difference) * z_value(confidence) / np.where(half > 0, half, np.nan))
+    p: Floats = 2 * ndtr(-np.abs(difference) * z_value(confidence) / np.where(half > 0, half, np.nan))
+    return p
