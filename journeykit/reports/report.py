@@ -247,8 +247,8 @@ class Report:
                 drawn = result.figure() if picture == "full" else _main_picture(result.plot, _BELOW)
                 self.figure(drawn, alt=result.alt_text(), caption=name)
             if found:
-                self.table(result._shown(), caption=name)
-            notes = result._left_out_sentences()
+                self.table(result.shown(), caption=name)
+            notes = result.left_out_sentences()
             if notes:
                 _show_words("note", notes)
             show_block({"kind": "metrics", "records": records})

@@ -71,7 +71,7 @@ class Result:
         """What the picture shows, for who can't see it: the description, unless an analysis knows better."""
         return self.describe()
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
         """The columns of the table that a reader wants to see first."""
         return self.table
 
@@ -95,13 +95,14 @@ class Result:
 
     def __repr__(self) -> str:
         """Title, table, and who was left out, as text."""
-        return "\n".join([text_table(self._shown()), *self._left_out_sentences()])
+        return "\n".join([text_table(self.shown()), *self.left_out_sentences()])
 
     def _repr_html_(self) -> str:
-        sentences = [self.describe(), *self._left_out_sentences()]
-        return str(html_result(word(f"{self.topic}.title"), sentences, [html_table(self._shown())]))
+        sentences = [self.describe(), *self.left_out_sentences()]
+        return str(html_result(word(f"{self.topic}.title"), sentences, [html_table(self.shown())]))
 
-    def _left_out_sentences(self) -> list[str]:
+    def left_out_sentences(self) -> list[str]:
+        """Say who is not counted, and why: a sentence for each reason."""
         return [
             say("core.left_out", customers=customers, reason=word(str(reason)))
             for reason, customers in zip(self.left_out["reason"], self.left_out["customers"], strict=True)

@@ -275,7 +275,8 @@ class SurvivalCurve(ChurnResult):
             sentences.append(say("churn.comeback", **rows[0]))
         return " ".join(sentences)
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
         columns = ["segment", "customers", "events", "median_days", "horizon_days", "survival", "mean_days"]
         columns.append("comeback_rate")
         ended = [f"{name}_{side}" for name in columns for side in ("low", "high")]

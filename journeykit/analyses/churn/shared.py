@@ -23,8 +23,8 @@ class ChurnResult(Result):
     topic: ClassVar[str] = "churn"
 
     def _repr_html_(self) -> str:
-        sentences = [self.describe(), *self._left_out_sentences()]
-        shown = self._shown().rename(columns={"events": "ended", "event": "ended"})
+        sentences = [self.describe(), *self.left_out_sentences()]
+        shown = self.shown().rename(columns={"events": "ended", "event": "ended"})
         return str(html_result(word("churn.title"), sentences, [html_table(shown)]))
 
 

@@ -174,7 +174,8 @@ class Tenures(ChurnResult):
         counts = say("churn.tenures_headline", **totals)
         return " ".join([counts, *rule_sentences(self.params, int(self.summary["seen_at_start"].sum()))])
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
         return self.table
 
 

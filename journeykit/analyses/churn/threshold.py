@@ -150,7 +150,8 @@ class ChurnThreshold(ChurnResult):
         values = rows[names].iloc[-1] if len(rows) else pd.Series(np.nan, names)
         return {name.replace("comeback", "last"): values[name] for name in names}
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
         return self.summary
 
 

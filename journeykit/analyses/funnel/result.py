@@ -189,7 +189,8 @@ class FunnelResult(Result):
 
         return describe_funnel(self)
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
         columns = [
             "segment",
             self.step_column,

@@ -80,8 +80,9 @@ class StageFunnelResult(FunnelResult):
 
         return stage_figure(self)
 
-    def _shown(self) -> pd.DataFrame:
-        shown = super()._shown()
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
+        shown = super().shown()
         more = ["reached", "skipped", "came_back", "next_touchpoint", "next_rate", "next_rate_low", "next_rate_high"]
         return pd.concat([shown, self.table[more]], axis=1)
 

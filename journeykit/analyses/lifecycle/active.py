@@ -140,7 +140,8 @@ class ActiveResult(Result):
             records.append({"name": f"stickiness_{period}_{within}_rate", "unit": "rate"} | ends | where)
         return metric_table(records, self.definition)
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
         return self.summary.drop(columns="note")
 
 

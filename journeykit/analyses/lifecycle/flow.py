@@ -149,7 +149,8 @@ class LifecycleResult(Result):
             records.append({"name": f"returning_{self.params['period']}_rate", **ends, **where})
         return metric_table(records, self.definition)
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
         first = ["segment"] if "segment" in self.table else []
         bounds = ["returning_rate", "returning_rate_low", "returning_rate_high"]
         return self.table[[*first, "period", "active", *STATES, *bounds, "status"]]

@@ -161,7 +161,8 @@ class StickinessResult(Result):
                 records.append({"name": f"{name}_{self.params['period']}", **ends, "unit": unit, **where})
         return metric_table(records, self.definition)
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
         return self.table.drop(columns="longest_streak")
 
 

@@ -137,7 +137,8 @@ class ForecastResult(Result):
                 records.append({"name": name, **ends, "unit": unit, **where})
         return metric_table(records, self.definition)
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
         named = ["segment"] if "segment" in self.curve else []
         shown = self.curve[[*named, "age", "seen_rate", *_ends("survival_rate"), *_ends("renewal_rate"), "status"]]
         return shown[shown["age"] > 0].reset_index(drop=True)

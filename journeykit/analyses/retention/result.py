@@ -238,7 +238,7 @@ class RetentionResult(Result):
         """Overall rates at the usual ages, by segment."""
         return metric_table(metric_records(self), self.definition)
 
-    def _shown(self) -> pd.DataFrame:
+    def shown(self) -> pd.DataFrame:
         """The triangle of rates, overall row on top; with segments, their overall rows."""
         ages = self.summary["age"].unique()[:_SHOWN_AGES]
         name = "segment" if "segment" in self.table else "cohort"
