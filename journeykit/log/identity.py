@@ -305,7 +305,7 @@ def _with_findings(
         stitched,
         "identity_unused",
         int(unused.sum()),
-        "links of ids without events",
+        "counted in links",
         said,
         of=len(unused),
         personal=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from journeykit.log.interactions import InteractionLog
 
 COLUMNS = ["rule", "rows", "share", "action", "example", "personal"]
+
+ACTIONS: Final = frozenset(
+    [
+        *("quarantined", "merged", "kept", "kept apart", "kept, without a stage", "kept, missing there"),
+        *("kept with their id", "kept as decided: give the stages again", "left out", "collapsed to one"),
+        *("read so", "read as the earlier", "moved past the gap", "cut to microseconds", "numbers read as text"),
+        *("renamed", "guessed", "just after the last time", "given to their customer", "taken as linked to each other"),
+        *("counted in days", "counted in customers", "counted in links"),
+    ]
+)
+"""What can stand in the column `action`: each has words in every language (labels of the topic `log`)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,11 @@ class Finding:
     example: str = ""
     personal: bool = False
     of: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an action that no language has words for."""
+        if self.action not in ACTIONS:
+            raise ParameterError(f"action == {self.action!r}: {did_you_mean(self.action, sorted(ACTIONS))}")
 
 
 def findings_table(findings: Iterable[Finding], rows_read: int) -> pd.DataFrame:

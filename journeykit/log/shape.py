@@ -132,7 +132,7 @@ def collapse_runs(
         kept = replace(kept, values=_sums_of_runs(log.values, runs))
     example = f"{log.column(of).iloc[row]} at {log.column('time').iloc[row]}"
     collapsed = log.n_events - kept.n_events
-    return with_finding(kept, "collapsed_runs", collapsed, f"collapsed to the {keep}", example, of=log.n_events)
+    return with_finding(kept, "collapsed_runs", collapsed, "collapsed to one", example, of=log.n_events)
 
 
 def _run_starts(log: InteractionLog, of: str, gap: int) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ import pytest
 
 from journeykit.errors import LogError, ParameterError
 from journeykit.log import check_log, read_log
+from journeykit.log.quality import ACTIONS, Finding
 from journeykit.log.rules import LOG_RULES, ROW_RULES, every_rule
 from tests.helpers import make_log
 from tests.log import clean
@@ -241,11 +242,22 @@ def test_every_rule_says_its_formula_default_and_what_is_done():
 
 def test_every_rule_and_action_has_words_in_each_language():
     from journeykit.text import has_label
+    from journeykit.text.languages import languages
 
-    log = read_log(CLEAN.head(50), rules={"similar_touchpoints": False})
-    for language in ("en", "he"):
-        for word in (*every_rule(), *log.quality["action"], "limit", "broken", "action"):
+    for language in languages():
+        for word in (*every_rule(), *ACTIONS, "limit", "broken", "action"):
             assert has_label(word, language=language), (language, word)
+
+
+def test_an_action_without_words_is_refused():
+    with pytest.raises(ParameterError, match="keept.*kept"):
+        Finding("near_duplicates", 1, "keept")
+
+
+def test_what_shaping_and_joining_find_has_a_limit_too():
+    log = make_log([("a", "visit", 0), ("a", "visit", 1), ("a", "order", 2), ("b", "visit", 3)]).collapse_runs()
+    checked = check_log(log, limits={"collapsed_runs": 0, "identity_shared": 0.1, "outside_observation": None})
+    assert checked.loc[checked["rule"] == "collapsed_runs", ["share", "broken"]].values.tolist() == [[1 / 4, True]]
 
 
 # -- limits --------------------------------------------------------------------------------------

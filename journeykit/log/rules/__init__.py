@@ -51,8 +51,13 @@ FOUND: Final = (
     *("epoch_seconds", "epoch_milliseconds", "epoch_microseconds", "epoch_nanoseconds", "spreadsheet_days"),
     *("digits_as_date", "day_before_month", "month_before_day", "month_by_name", "year_with_slashes"),
     *("finer_than_microseconds", "repeated_local_time", "skipped_local_time", "decimal_comma"),
+    *("collapsed_runs", "without_consent", "without_unit", "other_lifecycle"),
+    *("customers_without_attributes", "attributes_without_customers"),
+    *("identity_stitched", "identity_shared", "identity_cycles", "identity_not_valid", "identity_unused"),
+    *("stages_before_identity", "customer_ids_as_text", "no_shared_customers", "duplicates_across_sources"),
+    *("outside_observation", "partly_observed", "not_observed"),
 )
-"""What can stand in the column `rule` without a function of its own."""
+"""What can stand in the column `rule` without a function of its own: found while reading, shaping, or joining logs."""
 
 Options = Mapping[str, Mapping[str, Any] | bool]
 
