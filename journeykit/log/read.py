@@ -16,6 +16,8 @@ from journeykit.log.build import Columns, offsets_of, repeated_rows, sort_column
 from journeykit.log.calendar import as_timestamp, check_timezone, instant_us
 from journeykit.log.intake import Asked, Intake, Taken
 from journeykit.log.interactions import InteractionLog, Staging
+from journeykit.log.pieces import n_rows
+from journeykit.log.progress import progress_bar
 from journeykit.log.quality import Finding, findings_table
 from journeykit.log.roles import find_roles
 from journeykit.log.rules import Options, check_options, run_rules, thresholds
@@ -50,6 +52,7 @@ def read_log(
     encoding: str | None = None,
     delimiter: str | None = None,
     quote: str | None = None,
+    columns: Sequence[str] | None = None,
     sheet: str | int | None = None,
     connection: Any = None,
 ) -> InteractionLog:
@@ -108,6 +111,8 @@ def read_log(
         Of text files. Without them: UTF-8 (or what the file's first bytes say),
         and what DuckDB finds in the file's beginning. `quote=""` is for files
         in which a quote is a character like any other.
+    columns : list of str, optional
+        Names of the columns of a CSV file without a header line, in order.
     sheet : str or int, optional
         Of a workbook with several.
     connection : object, optional
@@ -158,14 +163,16 @@ def read_log(
         decimal=decimal,
         time_range=thresholds(rules, "out_of_range_time"),
     )
-    reading = Reading(encoding, delimiter, quote, sheet, connection)
+    reading = Reading(encoding, delimiter, quote, _names(columns), sheet, connection)
 
     def take_in(reading: Reading) -> Taken:
         raw = read_source(source, reading)
         with raw.closing:
             intake = Intake(raw, find_roles(raw.columns, required, optional, guess=guess), asked)
-            for batch in raw.batches:
-                intake.add(batch)
+            with progress_bar(raw.expected) as bar:
+                for batch in raw.batches:
+                    intake.add(batch)
+                    bar.update(n_rows(batch))
             if not intake.rows:
                 raise LogError(_no_usable(len(raw.lost), [each.text for each in raw.lost]))
             taken = intake.finish()
@@ -180,6 +187,16 @@ def read_log(
             reading = replace(reading, care=reading.care + 1)
     log = _build(taken, asked, duplicates, on_bad, rules)
     return log if stages is None else log.with_stages(stages)
+
+
+def _names(columns: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Check the names for a file without a header."""
+    if columns is None:
+        return None
+    names = tuple(columns)
+    if isinstance(columns, str) or not names or len(set(names)) < len(names) or not all(names):
+        raise ParameterError(f"columns must be different names, one a column of the file, got {columns!r}")
+    return names
 
 
 def _build(taken: Taken, asked: Asked, duplicates: str, on_bad: str, rules: Options) -> InteractionLog:

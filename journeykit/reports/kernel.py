@@ -15,6 +15,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
 import journeykit
+from journeykit.log.progress import SWITCH as PROGRESS_BARS
 
 _SOCKET_PATH_LIMIT: Final = 80
 """A Unix socket's path may have 103 characters on some systems; Jupyter adds names of its own."""
@@ -90,6 +91,7 @@ def kernel_environment(environment: dict[str, str], folder: Path) -> dict[str, s
         screen, and this journeykit first where it is not an installed one.
     """
     own = {"IPYTHONDIR": str(folder / "ipython"), "MPLBACKEND": "agg", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    own[PROGRESS_BARS] = "off"  # nobody watches, and the cell's output is published
     environment = {**environment, **own}
     home = Path(journeykit.__file__).resolve().parent.parent
     if home != Path(sysconfig.get_path("purelib")).resolve():  # a checkout: the kernel must import the same one

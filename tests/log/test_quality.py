@@ -250,7 +250,7 @@ def test_every_rule_and_action_has_words_in_each_language():
 
 
 def test_an_action_without_words_is_refused():
-    with pytest.raises(ParameterError, match="keept.*kept"):
+    with pytest.raises(ParameterError, match=r"keept.*kept"):
         Finding("near_duplicates", 1, "keept")
 
 

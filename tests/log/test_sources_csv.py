@@ -307,3 +307,42 @@ def test_the_survey_counts_lines(tmp_path):
     ]:
         (tmp_path / "x.csv").write_bytes(content)
         assert survey(tmp_path / "x.csv").lines == lines
+
+
+# -- without a header --------------------------------------------------------------------------
+
+NAMES = ["customer", "time", "touchpoint"]
+
+
+def test_a_file_without_a_header_gets_its_names(write):
+    log = read_log(write(ROWS), columns=NAMES)
+    assert log.frame()["touchpoint"].tolist() == ["visit", "order", "sipariş"]
+    assert accounted(log, 3)
+
+
+@pytest.mark.parametrize("cell", ["visit", '"a ""quoted"" one"', '"two\nlines"'])
+def test_broken_lines_of_a_file_without_a_header_keep_their_place(write, cell):
+    lines = ROWS.replace("visit", cell).splitlines(keepends=True)
+    broken = "too,many,cells,here\n"
+    log = read_log(write("".join(lines[:-1]) + broken + lines[-1]), columns=NAMES)
+    assert log.quarantine[["row", "reason"]].values.tolist() == [[2, "broken_line"]]
+    assert log.n_events == 3
+    assert accounted(log, 4)
+
+
+def test_a_first_line_with_other_cells_than_names_is_refused(write):
+    with pytest.raises(LogError, match=r"columns names 2 columns, but the first line of .* has 3: \['ann'"):
+        read_log(write(ROWS), columns=["customer", "time"])
+
+
+@pytest.mark.parametrize("columns", ["customer", [], ["a", "a", "b"], ["customer", "", "time"]])
+def test_names_that_are_none_are_refused(write, columns):
+    with pytest.raises(ParameterError, match="columns must be different names"):
+        read_log(write(ROWS), columns=columns)
+
+
+def test_names_for_what_names_its_own_are_refused(write):
+    with pytest.raises(ParameterError, match="without a header"):
+        read_log(clean.clean_log(5), columns=NAMES)
+    with pytest.raises(ParameterError, match="without a header"):
+        read_log(write('{"customer": 1}', name="log.jsonl"), columns=NAMES)

@@ -16,6 +16,11 @@ from journeykit.log.sources.tables import of_query
 __all__ = ["LinesLostError", "Lost", "Raw", "Reading", "read_source"]
 
 
+def _is_path(source: Any, reading: Reading) -> bool:
+    several = source if isinstance(source, list | tuple) else [source]
+    return reading.connection is None and all(isinstance(each, str | Path) for each in several)
+
+
 def read_source(source: Any, reading: Reading) -> Raw:
     """Open a source; nothing is interpreted yet, and a CSV's cells stay text.
 
@@ -26,6 +31,8 @@ def read_source(source: Any, reading: Reading) -> Raw:
     reading : Reading
         What is stated about it.
     """
+    if reading.columns is not None and not _is_path(source, reading):
+        raise ParameterError("columns names those of a CSV file without a header: this source names its own")
     if reading.connection is not None:
         if not isinstance(source, str):
             raise ParameterError(f"with a connection, a query or a table's name is read, got {type(source).__name__}")

@@ -21,7 +21,8 @@ class ParquetFile:
 
         self.path = path
         try:
-            self._schema = pq.read_schema(path)
+            with pq.ParquetFile(path) as file:
+                self._schema, self.expected = file.schema_arrow, int(file.metadata.num_rows)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
             raise LogError(f"cannot read {path!r} as Parquet: {error}") from error
 
@@ -48,6 +49,8 @@ class ParquetFile:
 
 class ArrowFile:
     """An Arrow or Feather file, in the file or the stream format."""
+
+    expected = None
 
     def __init__(self, path: str, reading: Reading) -> None:
         self.path = path

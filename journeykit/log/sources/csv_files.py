@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from journeykit.errors import LogError
@@ -78,8 +79,18 @@ class CsvFile:
             self.survey = survey(path)
         with self._plain() as (plain, seen, encoding):
             self.dialect = _sniff(plain, reading, path) if seen.lines else Dialect(",", '"', '"')
-            self.columns = _header(plain, self.dialect, path)
+            self.columns = _column_names(plain, self.dialect, reading.columns, path)
             self.encoding = encoding
+        self.first_line = self.dialect.skip + (reading.columns is None)  # the first with a row, from 0
+
+    @property
+    def expected(self) -> int | None:
+        """About how many rows it has, by the lines in its beginning; None if it is packed."""
+        if self.care:
+            return self.survey.lines
+        if self.path.lower().endswith((".gz", ".zst")):
+            return None
+        return max(self.survey.lines, self.survey.lines * Path(self.path).stat().st_size // _GLANCE)
 
     def _plain(self) -> AbstractContextManager[tuple[str, Survey, str]]:
         return plain_file(self.path, self.reading.encoding, self.survey)
@@ -103,11 +114,12 @@ def _sniff(plain: str, reading: Reading, path: str) -> Dialect:
 
     stated = {"delim": reading.delimiter, "quote": reading.quote}
     said = "".join(f", {name}={literal(value)}" for name, value in stated.items() if value is not None)
+    header = "" if reading.columns is None else ", header=false"
     with engine() as connection:
         try:
             found = connection.execute(
                 "SELECT Delimiter, Quote, Escape, SkipRows FROM sniff_csv("
-                f"{file_literal(plain)}, all_varchar=true, ignore_errors=true, comment=''{said})"
+                f"{file_literal(plain)}, all_varchar=true, ignore_errors=true, comment=''{said}{header})"
             ).fetchone()
         except duckdb.Error as error:
             if "sniff" not in str(error).lower():
@@ -137,13 +149,27 @@ def _check_delimiter(plain: str, found: str, quote: str, skip: int) -> str:
     return max(DELIMITERS, key=cells)
 
 
-def _header(plain: str, dialect: Dialect, path: str) -> list[str]:
+def _column_names(plain: str, dialect: Dialect, given: tuple[str, ...] | None, path: str) -> list[str]:
+    """Return the names in the file's header, or those that were given for a file without one."""
+    if given is None:
+        return _header(plain, dialect, path)
+    first = _first_cells(plain, dialect, path)
+    if first and len(first) != len(given):
+        raise LogError(f"columns names {len(given)} columns, but the first line of {path!r} has {len(first)}: {first}")
+    return list(given)
+
+
+def _first_cells(plain: str, dialect: Dialect, path: str) -> list[str]:
     lines = (line for line, _ in decoded_lines(plain))
     rows = csv.reader(islice(lines, dialect.skip, None), **dialect.python)
     try:
-        names = next((row for row in rows if row), [])
+        return next((row for row in rows if row), [])
     except csv.Error as error:
         raise LogError(f"the header of {path!r} cannot be read: {error}") from error
+
+
+def _header(plain: str, dialect: Dialect, path: str) -> list[str]:
+    names = _first_cells(plain, dialect, path)
     header = [name.strip() or f"column{i}" for i, name in enumerate(names)]
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
@@ -158,7 +184,7 @@ def _plainly(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before: int
     """Parse in pieces with Arrow, which is as fast as this machine has processors."""
     dialect = file.dialect
     try:
-        for rows in read_plainly(plain, dialect.delimiter, file.columns, dialect.skip + 1):
+        for rows in read_plainly(plain, dialect.delimiter, file.columns, file.first_line):
             raw.lost += [Lost(rows_before + each.row, each.reason, each.text) for each in rows.lost]
             rows_before += rows.n_rows
             yield from rows.batches
@@ -175,10 +201,10 @@ def _with_quotes(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before:
     """Parse with DuckDB; raise LinesLostError unless every line of the file is accounted for."""
     import duckdb
 
-    dialect = file.dialect
+    dialect, header = file.dialect, "true" if file.reading.columns is None else "false"
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(file.columns)))
     query = (
-        f"SELECT * FROM read_csv({file_literal(plain)}, auto_detect=false, header=true, skip={dialect.skip}, "
+        f"SELECT * FROM read_csv({file_literal(plain)}, auto_detect=false, header={header}, skip={dialect.skip}, "
         f"delim={literal(dialect.delimiter)}, quote={literal(dialect.quote)}, escape={literal(dialect.escape)}, "
         f"comment='', columns={{{columns}}}, store_rejects=true)"
     )
@@ -198,7 +224,7 @@ def _with_quotes(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before:
             raise LinesLostError(str(error)) from error
     lines = {line: (kind, text) for line, kind, text in reversed(rejects)}  # the first error of a line
     swallowed = sum(text.rstrip("\n").count("\n") for _, text in lines.values())
-    missing = seen.lines - (dialect.skip + 1 + parsed + inside + len(lines) + swallowed)
+    missing = seen.lines - (file.first_line + parsed + inside + len(lines) + swallowed)
     # Rejected lines are placed by their line number, which blank lines and cells of several lines would shift.
     if missing and (lines or missing != blank_lines(plain)):
         raise LinesLostError(f"{missing} lines are not accounted for")
@@ -207,7 +233,7 @@ def _with_quotes(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before:
     if any(kind == "INVALID ENCODING" for kind, _ in lines.values()):
         raise LinesLostError("not UTF-8: only a careful reader shows the bytes")
     for line, (_, text) in sorted(lines.items()):
-        raw.lost.append(Lost(rows_before + line - dialect.skip - 2, "broken_line", text.rstrip("\r\n")))
+        raw.lost.append(Lost(rows_before + line - 1 - file.first_line, "broken_line", text.rstrip("\r\n")))
     if inside:
         raw.findings.append(Finding("cells_of_several_lines", inside, "kept", f"{inside} more lines inside quotes"))
 
@@ -230,7 +256,7 @@ def _carefully(file: CsvFile, plain: str, seen: Survey, raw: Raw, rows_before: i
     import pyarrow as pa
 
     several = 0
-    for batch in read_carefully(decoded_lines(plain), file.dialect.python, len(file.columns), file.dialect.skip + 1):
+    for batch in read_carefully(decoded_lines(plain), file.dialect.python, len(file.columns), file.first_line):
         raw.lost += [Lost(rows_before + each.row, each.reason, each.text) for each in batch.lost]
         several += batch.lines_inside
         columns = [pa.array(column, pa.string()) for column in batch.columns]

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from journeykit.errors import LogError
+from journeykit.errors import LogError, ParameterError
 from journeykit.log.pieces import Batch, is_arrow, n_rows
 from journeykit.log.quality import Finding
 from journeykit.log.sources.columnar import ArrowFile, ParquetFile
@@ -64,6 +64,8 @@ def read_files(sources: list[str], reading: Reading) -> Raw:
             raise LogError(f"the files are of different kinds, {sorted(set(map(str, kinds.values())))}: read one kind")
         kind = next(iter(kinds.values()))
         assert kind is not None
+        if reading.columns is not None and kind != "CSV":
+            raise ParameterError(f"columns names those of a CSV file without a header, and {paths[0]!r} is none")
         files = [KINDS[kind][0](path, reading) for path in paths]
         folders = [_partitions(path) for path in paths]
         names = [name for file, folder in zip(files, folders, strict=True) for name in (*file.columns, *folder)]
@@ -71,6 +73,8 @@ def read_files(sources: list[str], reading: Reading) -> Raw:
         closing.close()
         raise
     raw = Raw(list(dict.fromkeys(names)), iter(()), untyped=kind == "CSV", closing=closing)
+    sizes = [file.expected for file in files]
+    raw.expected = None if None in sizes else sum(size or 0 for size in sizes)
     raw.batches = _chain(files, folders, raw)
     return raw
 

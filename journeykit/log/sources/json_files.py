@@ -44,6 +44,11 @@ class JsonFile:
                 kinds.setdefault(key, set()).add(kind if isinstance(kind, str) else "JSON")
         self._types = {key: _common(some - {"NULL"}) for key, some in kinds.items()}
 
+    @property
+    def expected(self) -> int:
+        """Lines that it has."""
+        return self.survey.lines
+
     def _plain(self) -> AbstractContextManager[tuple[str, Survey, str]]:
         return plain_file(self.path, self.reading.encoding, self.survey)
 

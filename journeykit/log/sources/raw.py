@@ -52,6 +52,8 @@ class Raw:
         Rows that are not in the batches; complete when those are taken.
     closing : ExitStack
         What is to be tidied up when the source has been read.
+    expected : int, optional
+        About how many rows will come, if the source can tell beforehand.
     """
 
     columns: list[Any]
@@ -60,6 +62,7 @@ class Raw:
     findings: list[Finding] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
     closing: ExitStack = field(default_factory=ExitStack)
+    expected: int | None = None
 
 
 class OneFile(Protocol):
@@ -68,6 +71,10 @@ class OneFile(Protocol):
     @property
     def columns(self) -> list[Any]:
         """Its column names, in order."""
+
+    @property
+    def expected(self) -> int | None:
+        """About how many rows it has; None if that takes reading it."""
 
     def batches(self, raw: Raw, rows_before: int) -> Iterator[Batch]:
         """Its rows; what is found and lost on the way goes to `raw`, rows numbered after those before."""
@@ -81,6 +88,8 @@ class Reading:
     ----------
     encoding, delimiter, quote : str, optional
         Of text files.
+    columns : tuple of str, optional
+        Names of the columns of text files that have no header.
     sheet : str or int, optional
         Of a workbook.
     connection : object, optional
@@ -94,6 +103,7 @@ class Reading:
     encoding: str | None = None
     delimiter: str | None = None
     quote: str | None = None
+    columns: tuple[str, ...] | None = None
     sheet: str | int | None = None
     connection: Any = None
     care: int = 0

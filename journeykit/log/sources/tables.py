@@ -38,6 +38,7 @@ class Workbook:
         cells = [[None if cell == "" else cell for cell in row] for row in rows[1:]]
         self._frame = pd.DataFrame(cells, columns=pd.Index(header, dtype=object), dtype=object).infer_objects()
         self.columns = header
+        self.expected = len(cells)
 
     def batches(self, raw: Raw, rows_before: int) -> Iterator[Batch]:
         """Its rows; all of them at once."""
