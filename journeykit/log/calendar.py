@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -46,6 +48,21 @@ def instant_us(value: object, timezone: str, *, name: str = "time") -> int:
         stamp = stamp.tz_localize(timezone, ambiguous=True, nonexistent="shift_forward")
     # Not .value, which is nanoseconds whatever the unit.
     return int(stamp.tz_convert("UTC").tz_localize(None).to_datetime64().astype("M8[us]").astype(np.int64))
+
+
+def range_us(between: Any, timezone: str) -> tuple[int | None, int | None]:
+    """Read `between=(start, end)` as microseconds since 1970, UTC; an end left out, or both, is None."""
+    if between is None:
+        return None, None
+    if isinstance(between, str) or len(between) != 2:
+        raise ParameterError(f'between must be (start, end), such as ("2024-01-01", "2024-04-01"), got {between!r}')
+    start, end = (
+        None if each is None else instant_us(each, timezone, name=name)
+        for each, name in zip(between, ("between[0]", "between[1]"), strict=True)
+    )
+    if start is not None and end is not None and start >= end:
+        raise ParameterError(f"between must start before it ends, got {between[0]} and {between[1]}")
+    return start, end
 
 
 def period_edges(start: int, end: int, *, period: str, timezone: str, week_start: str = "monday") -> NDArray[np.int64]:

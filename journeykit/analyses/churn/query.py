@@ -12,8 +12,9 @@ from journeykit.analyses.churn.covariates import settle_covariates
 from journeykit.analyses.churn.known import segments_by_activity
 from journeykit.analyses.churn.rules import OVERALL, Cancel, Inactivity, whole_days
 from journeykit.analyses.churn.shared import require_segment
-from journeykit.analyses.churn.spans import COVARIATE, KEPT, REASONS, Query, days_since_1970, observed_days
+from journeykit.analyses.churn.spans import COVARIATE, KEPT, REASONS, Query, days_since_1970
 from journeykit.errors import ParameterError
+from journeykit.journey.observed import observed_days
 from journeykit.journey.steps import Step, as_step
 from journeykit.schema import MISSING, UNMAPPED, check_one_of
 

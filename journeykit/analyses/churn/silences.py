@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from journeykit.analyses.churn.known import group_labels, refuse_late_segments
-from journeykit.analyses.churn.spans import REASONS, Days, first_rows, observed_days
+from journeykit.analyses.churn.spans import REASONS, Days, first_rows
 from journeykit.estimators.risk import risk_table
 from journeykit.estimators.survival import curve_at, kaplan_meier
+from journeykit.journey.observed import observed_days
 from journeykit.journey.steps import Step
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers

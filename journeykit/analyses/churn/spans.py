@@ -13,8 +13,8 @@ import pandas as pd
 from journeykit.analyses.churn.known import Known, find_known
 from journeykit.analyses.churn.rules import INACTIVITY, Cancel, Inactivity
 from journeykit.errors import ParameterError
+from journeykit.journey.observed import Observed, observed_days
 from journeykit.journey.steps import Step
-from journeykit.log.calendar import as_timestamp
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers
 from journeykit.loops.tenures import NEVER, first_ends, first_rows_from, first_silences, no_marks
@@ -114,24 +114,6 @@ class Starts:
     reason: npt.NDArray[np.int8]
     seen_at_start: Flags
     known: tuple[Known, ...] = ()
-
-
-@dataclass(frozen=True)
-class Observed:
-    """The days that a log observes: the day it begins on, and the first and last that it observes whole."""
-
-    begins: int
-    first_full: int
-    last_full: int
-
-
-def observed_days(log: Any) -> Observed:
-    """Find the days that a log observes."""
-    edges = log.period_edges("day")
-    local = as_timestamp(int(edges[0]), log.timezone).tz_localize(None).to_datetime64()
-    begins = int(local.astype("M8[D]").astype(np.int64))
-    last = begins + len(edges) - 2
-    return Observed(begins, begins + int(log.start > edges[0]), last - int(log.observed_until < edges[-1]))
 
 
 def measure(log: InteractionLog, query: Query) -> tuple[Starts, Iterator[Spans]]:

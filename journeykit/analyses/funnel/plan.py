@@ -10,7 +10,7 @@ import pandas as pd
 
 from journeykit.errors import ParameterError
 from journeykit.journey import Step, as_step
-from journeykit.log.calendar import as_timestamp, instant_us
+from journeykit.log.calendar import as_timestamp, range_us
 from journeykit.log.interactions import InteractionLog, label_codes
 from journeykit.schema import SECOND, check_confidence, check_one_of, duration_us
 
@@ -174,7 +174,7 @@ def make_plan(
         entry=entry,
         ties=ties,
         maturity=maturity,
-        between=_range(between, log),
+        between=range_us(between, log.timezone),
         exclude=spoilers,
         exclude_effect=exclude_effect,
         optional=skippable,
@@ -224,20 +224,6 @@ def _different(names: list[str]) -> tuple[str, ...]:
         seen[name] = seen.get(name, 0) + 1
         result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return tuple(result)
-
-
-def _range(between: Any, log: InteractionLog) -> tuple[int | None, int | None]:
-    if between is None:
-        return None, None
-    if isinstance(between, str) or len(between) != 2:
-        raise ParameterError(f'between must be (start, end), such as ("2024-01-01", "2024-04-01"), got {between!r}')
-    start, end = (
-        None if each is None else instant_us(each, log.timezone, name=name)
-        for each, name in zip(between, ("between[0]", "between[1]"), strict=True)
-    )
-    if start is not None and end is not None and start >= end:
-        raise ParameterError(f"between must start before it ends, got {between[0]} and {between[1]}")
-    return start, end
 
 
 def plan_params(plan: Plan, log: InteractionLog, definition: str) -> dict[str, Any]:
