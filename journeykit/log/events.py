@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from journeykit.log.build import group_rows
 from journeykit.log.quality import Finding, findings_table
 from journeykit.loops import over_customers
 
@@ -120,7 +121,7 @@ def regroup(log: InteractionLog, codes: NDArray[np.int32], ids: pd.Index, **cont
     **context
         Further fields of the new log.
     """
-    from journeykit.loops.sorting import order_by_customer, sort_inside_customers
+    from journeykit.loops.sorting import sort_inside_customers
 
     rows: NDArray[np.int64] | None = None
     if (codes < 0).any():
@@ -135,7 +136,7 @@ def regroup(log: InteractionLog, codes: NDArray[np.int32], ids: pd.Index, **cont
     if in_order.all():  # nothing moves: units lie inside customers, one after another
         offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))]).astype(np.int64)
     else:
-        order, offsets = order_by_customer(np.ascontiguousarray(codes), len(ids))
+        order, offsets = group_rows(np.ascontiguousarray(codes), len(ids))
         over_customers(lambda first, last: sort_inside_customers(order, times, offsets, first, last), offsets)
         rows = order if rows is None else rows[order]
     columns = {} if rows is None else event_columns(log, rows)

@@ -18,7 +18,8 @@ from journeykit.log.quality import Finding
 from journeykit.log.roles import Roles
 from journeykit.log.rules.rows import out_of_range_time
 from journeykit.log.sources.raw import Lost, Raw
-from journeykit.log.times import ReadTimes, TimeReader
+from journeykit.log.time_pieces import ReadTimes
+from journeykit.log.times import TimeReader
 from journeykit.loops.engine import n_threads
 
 OWN_NAMES = ("customer", "time", "touchpoint", "channel", "stage", "value")

@@ -7,23 +7,6 @@ import numpy as np
 from journeykit.loops.engine import loop
 
 
-@loop("i4", "int")
-def order_by_customer(codes, n_customers):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Stable counting sort: the order that puts each customer's rows together, and the offsets."""
-    offsets = np.zeros(n_customers + 1, np.int64)
-    for code in codes:
-        offsets[code + 1] += 1
-    for customer in range(n_customers):
-        offsets[customer + 1] += offsets[customer]
-    place = offsets[:-1].copy()
-    order = np.empty(codes.size, np.int64)
-    for row in range(codes.size):
-        code = codes[row]
-        order[place[code]] = row
-        place[code] += 1
-    return order, offsets
-
-
 @loop("out i8", "i8", "i8", "int", "int")
 def sort_inside_customers(order, times, offsets, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Sort `order` by `times[order]` inside each customer, in place; rows of equal time keep their order."""

@@ -39,8 +39,8 @@ def test_an_error_in_a_thread_is_raised(monkeypatch):
 
 SCRIPT = """
 import numpy as np
-from journeykit.loops.sorting import order_by_customer
-order, offsets = order_by_customer(np.array([1, 0, 1], np.int32), 2)
+from journeykit.log.build import group_rows
+order, offsets = group_rows(np.array([1, 0, 1], np.int32), 2)
 print(order.tolist(), offsets.tolist())
 """
 
