@@ -52,7 +52,7 @@ def _combine(masks: Sequence[NDArray[np.bool_]], n_events: int) -> tuple[NDArray
     for mask in masks:
         # After each mask codes are made small again: thirty masks have too many combinations to number them all.
         doubled = 2 * codes + mask
-        used = np.bincount(doubled, minlength=2 * len(flags)) > 0
+        used = np.asarray(np.bincount(doubled, minlength=2 * len(flags)) > 0)
         codes = (np.cumsum(used) - 1).astype(np.int32)[doubled]
         both = np.column_stack([np.repeat(flags, 2, axis=0), np.tile(np.array([0, 1], np.uint8), len(flags))])
         flags = both[used]

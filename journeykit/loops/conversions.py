@@ -21,7 +21,7 @@ _EVENTS = ("i4", "u1 2d", "i8", "i8", "int", "int", "bool", "bool")
 
 @loop("i4", "u1 2d", "i8", "i8", "int", "int", "bool", "out i8", "int", "int")
 def count_entries(codes, has_step, times, offsets, opens_from, opens_until, every, counts, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Count each customer's events that match step 1 and lie in `[opens_from, opens_until)`; at most one if not every."""
+    """Count each customer's step 1s in `[opens_from, opens_until)`; at most one if not every."""
     for customer in range(first, last):
         counts[customer] = 0
         for i in range(offsets[customer], offsets[customer + 1]):
