@@ -136,7 +136,7 @@ def new(name: str) -> None:
 @click.option("--param", multiple=True, metavar="NAME=VALUE", help="A parameter of the report.")
 @click.option("--params", type=click.Path(exists=True, dir_okay=False), help="Parameters in a TOML file.")
 @click.option("--language", metavar="CODE", help="Language of the page.")
-@click.option("--out", type=click.Path(file_okay=False), help="Folder of all reports. Default: reports in the project.")
+@click.option("--out", metavar="FOLDER", help="Folder of all reports, or an address. Default: reports in the project.")
 @click.option("--keep", type=click.IntRange(min=1), help="Keep so many good and so many failed runs of each report.")
 @click.option("--deadline", type=click.FloatRange(min=1), metavar="SECONDS", help="How long each report may take.")
 @click.option(
@@ -145,6 +145,8 @@ def new(name: str) -> None:
 @click.option(
     "--on-alert", metavar="COMMAND", help="Run this when a limit is breached or a report failed: JSON on its input."
 )
+@click.option("--compare", type=click.Choice(["previous"]), help="Show each number beside that of the period before.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), default=1, help="How many reports run side by side.")
 @click.option("--pdf", is_flag=True, help="Print each page as PDF too, with the Chromium of this machine.")
 @click.option("--quiet", "-q", is_flag=True, help="Say only what failed.")
 @click.option("--verbose", "-v", is_flag=True, help="Say a line per cell.")
@@ -152,7 +154,8 @@ def run(names: tuple[str, ...], **options: Any) -> None:
     """Run reports: standard ones by NAME, notebooks of your own by their file, or all."""
     from journeykit.reports.execute import Limits
     from journeykit.reports.pdf import find_browser
-    from journeykit.reports.run import Request, default_out, named_parameters, read_as_of, run_reports
+    from journeykit.reports.request import Request, named_parameters, read_as_of, read_out
+    from journeykit.reports.run import run_reports
     from journeykit.reports.thresholds import read_thresholds
 
     request = Request(
@@ -164,12 +167,14 @@ def run(names: tuple[str, ...], **options: Any) -> None:
             end=options["end"],
             language=options["language"],
         ),
-        out=Path(options["out"]).absolute() if options["out"] else default_out(),
+        out=read_out(options["out"]),
         as_of=read_as_of(options["as_of"]),
         limits=Limits(total=options["deadline"]),
         keep=options["keep"],
         thresholds=read_thresholds(Path(options["thresholds"])) if options["thresholds"] else (),
         browser=find_browser() if options["pdf"] else None,
+        compare=options["compare"],
+        jobs=options["jobs"],
     )
     results = run_reports(request, say=click.echo if options["verbose"] else lambda line: None)
     for result in results:

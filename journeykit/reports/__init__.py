@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from journeykit.reports.listing import list_reports as list_reports
     from journeykit.reports.report import Absent as Absent
     from journeykit.reports.report import Report as Report
-    from journeykit.reports.run import RunFailedError as RunFailedError
-    from journeykit.reports.run import RunResult as RunResult
+    from journeykit.reports.request import RunFailedError as RunFailedError
+    from journeykit.reports.request import RunResult as RunResult
     from journeykit.reports.run import run_report as run_report
 
 # What a notebook needs must not wait for what runs it: papermill and its kin take seconds to import.
 _HOME = {
     "Absent": "report",
     "Report": "report",
-    "RunFailedError": "run",
-    "RunResult": "run",
+    "RunFailedError": "request",
+    "RunResult": "request",
     "journey_headline": "headlines",
     "list_reports": "listing",
     "run_report": "run",

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from journeykit.reports.stopping import STOP
+
 CELL_LIMIT: Final = 30 * 60
 """Seconds that one cell may take."""
 
@@ -117,7 +119,8 @@ def execute(
         log(_trace(error))
     done = _read_back(target, notebook)
     ran = sum(cell.get("execution_count") is not None for cell in done["cells"])
-    return Executed(verdict(done, problem), ran, done)
+    failure = verdict(done, problem)
+    return Executed(failure and (STOP.reason or failure), ran, done)
 
 
 def _read_back(target: Path, notebook: dict[str, Any]) -> dict[str, Any]:

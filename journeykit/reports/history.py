@@ -17,7 +17,7 @@ def append_history(out: Path, record: Mapping[str, Any]) -> None:
     A line that a full disk cut short is closed first, so that it spoils only
     itself.
     """
-    line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    line = _line(record)
     path = out / FILE
     if path.exists() and path.stat().st_size:
         with path.open("rb") as file:
@@ -30,6 +30,29 @@ def append_history(out: Path, record: Mapping[str, Any]) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def failed_lines(out: Path, failed: Mapping[str, str | None]) -> bytes:
+    """Return the history's lines, those of some runs (id → reason) turned into failures."""
+    records = [
+        {**record, "outcome": "failed", "reason": failed[record["run"]]} if record["run"] in failed else record
+        for record in read_history(out)
+    ]
+    return b"".join(_line(record) for record in records)
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def merge_history(out: Path, ours: bytes) -> None:
+    """Add those of our lines that the history in `out` has not; another run may have written meanwhile."""
+    path = out / FILE
+    there = path.read_bytes() if path.is_file() else b""
+    known = set(there.splitlines())
+    fresh = [line for line in ours.splitlines() if line.strip() and line not in known]
+    text = b"\n".join([*there.splitlines(), *fresh])
+    path.write_bytes(text + b"\n" if text else b"")
 
 
 def read_history(out: Path) -> list[dict[str, Any]]:

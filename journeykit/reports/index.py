@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,10 +42,19 @@ class Card:
     failed_since: int
 
 
-def write_index(out: Path) -> Path:
-    """Write index.html from the history; ask only while holding the lock of `out`."""
+def write_index(out: Path, exists: Callable[[str], bool] | None = None) -> Path:
+    """Write index.html from the history; ask only while holding the lock of `out`.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of all reports.
+    exists : callable, optional
+        Whether a path in it is there; looked up here unless given.
+    """
     records = list(reversed(read_history(out)))
-    rows = [{**record, "link": _link(out, record)} for record in records]
+    there = exists or (lambda path: (out / path).is_file())
+    rows = [{**record, "link": _link(record, there)} for record in records]
     html = _template().render(
         cards=_cards(rows),
         rows=rows,
@@ -121,13 +130,12 @@ def spark_points(values: Sequence[float], width: int = 96, height: int = 24) -> 
     )
 
 
-def _link(out: Path, record: Mapping[str, Any]) -> str | None:
+def _link(record: Mapping[str, Any], exists: Callable[[str], bool]) -> str | None:
     """The page of a good run, the log of a failed one; None when its folder has gone."""
-    if record["outcome"] == "ok":
-        path = Path(record["report"]) / record["run"] / "report.html"
-    else:
-        path = Path(record["report"]) / f"{record['run']}{FAILED}" / "run.log"
-    return path.as_posix() if (out / path).is_file() else None
+    good = record["outcome"] == "ok"
+    name = f"{record['run']}/report.html" if good else f"{record['run']}{FAILED}/run.log"
+    path = f"{record['report']}/{name}"
+    return path if exists(path) else None
 
 
 def _nan(value: float | None) -> float:

@@ -16,6 +16,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 import journeykit
 from journeykit.log.progress import SWITCH as PROGRESS_BARS
+from journeykit.reports.stopping import STOP
 
 _SOCKET_PATH_LIMIT: Final = 80
 """A Unix socket's path may have 103 characters on some systems; Jupyter adds names of its own."""
@@ -47,6 +48,14 @@ class OwnKernelManager(AsyncKernelManager):
             display_name="Python 3",
             language="python",
         )
+
+    async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
+        await super()._async_launch_kernel(kernel_cmd, **options)
+        STOP.add(self)
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        STOP.remove(self)
+        await super()._async_cleanup_resources(restart)
 
     async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
         options["env"] = kernel_environment(dict(os.environ), self.folder)

@@ -19,6 +19,9 @@ LOG: Final = "log"
 """The parameter that takes the log."""
 STAGES: Final = "stages"
 """The parameter that takes a stage model: a word, or a file."""
+COMPARE: Final = "compare"
+"""The parameter that says what each number stands beside."""
+PREVIOUS: Final = "previous"
 FOR_ALL: Final = ("start", "end", "language")
 """Parameters that every report of a run must know."""
 

@@ -48,6 +48,10 @@ class Job:
         What its numbers may be.
     browser : str or None
         What prints the page as PDF, if it is to be printed.
+    alone : bool
+        Whether no other report runs with it.
+    compare : str or None
+        What its numbers stand beside.
     """
 
     plan: Plan
@@ -57,6 +61,8 @@ class Job:
     prepared: Path
     thresholds: Sequence[Threshold] = ()
     browser: str | None = None
+    alone: bool = True
+    compare: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def run_one(job: Job, say: Callable[[str], None]) -> Ran:
         if reason is None:
             metrics = collect_metrics(done.notebook)
             page = read_page(done.notebook, plan.source.name)
-            breaches = judge(job.thresholds, plan.source.name, metrics, last_metrics(folder.base))
+            breaches = judge(job.thresholds, plan.source.name, metrics, last_metrics(folder.base), alone=job.alone)
             record |= {"metrics": len(metrics), "breaches": [asdict(breach) for breach in breaches]}
             _write_page(page, metrics, breaches, job, record)
     except (ReportError, OSError) as error:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,102 +21,34 @@ from journeykit.reports.folders import (
     shared_files,
     unfinished,
 )
-from journeykit.reports.plan import LOG, Plan, find_reports, make_plans
-from journeykit.reports.provenance import project_root
+from journeykit.reports.jobs import side_by_side, stoppable
+from journeykit.reports.plan import COMPARE, LOG, Plan, find_reports, make_plans
 from journeykit.reports.publish import Job, Ran, record_failure, run_one
+from journeykit.reports.remote import elsewhere
+from journeykit.reports.request import (
+    Request,
+    RunFailedError,
+    RunResult,
+    named_parameters,
+    read_as_of,
+    read_compare,
+    read_out,
+)
 from journeykit.reports.sources import LogSource, check_period, describe_log
-from journeykit.reports.thresholds import Threshold
+from journeykit.reports.thresholds import check_reports, never_found
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of a number of reports.
+class Ready:
+    """What all reports of a request share: the folder they go to, the log as read, and who listens."""
 
-    Attributes
-    ----------
-    names : sequence of str or Path
-        Standard reports, notebooks, or `all`.
-    source : LogSource
-        The log.
-    parameters : mapping
-        Name → value, as given.
-    out : Path
-        The folder of all reports.
-    as_of : date, optional
-        The day that relative dates count from.
-    limits : Limits
-        How long each report may take.
-    keep : int, optional
-        How many good and how many failed runs stay.
-    thresholds : sequence of Threshold
-        What the numbers may be.
-    browser : str, optional
-        The Chromium that prints each page as PDF; none is made without it.
-    """
-
-    names: Sequence[str | Path]
-    source: LogSource = field(default_factory=LogSource)
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    out: Path = Path("reports")
-    as_of: dt.date | None = None
-    limits: Limits = field(default_factory=Limits)
-    keep: int | None = None
-    thresholds: Sequence[Threshold] = ()
-    browser: str | None = None
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What came of one run.
-
-    Attributes
-    ----------
-    report, run : str
-        The report's name and the run's id.
-    outcome : {"ok", "failed"}
-    reason : str or None
-        Why it failed.
-    folder : Path
-        Everything the run left.
-    page, notebook, metrics_path : Path or None
-        report.html, run.ipynb and metrics.json; None where a failed run has none.
-    headline : str or None
-        The page's headline.
-    metrics : list of dict
-        The records of metrics.json.
-    seconds : float
-        How long it took, kernel and page included.
-    breaches : list of str
-        Which numbers lie outside their thresholds, in words.
-    """
-
-    report: str
-    run: str
-    outcome: str
-    reason: str | None
-    folder: Path
-    page: Path | None
-    notebook: Path | None
-    metrics_path: Path | None
-    headline: str | None
-    metrics: list[dict[str, Any]]
-    seconds: float
-    breaches: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether it was published."""
-        return self.outcome == "ok"
-
-
-class RunFailedError(ReportError):
-    """A report failed; `result` says where what it left is kept."""
-
-    def __init__(self, result: RunResult) -> None:
-        super().__init__(f"{result.report} failed: {result.reason} (kept in {result.folder})")
-        self.result = result
+    request: Request
+    out: Path
+    described: dict[str, Any] | None
+    prepared: Path
+    say: Say
 
 
 def run_report(
@@ -134,6 +63,7 @@ def run_report(
     as_of: object = None,
     deadline: float | None = None,
     keep: int | None = None,
+    compare: str | None = None,
     **columns: Any,
 ) -> RunResult:
     """Run a report and publish its page.
@@ -153,7 +83,8 @@ def run_report(
         `last-month` count from `as_of`.
     out : str or Path, optional
         Folder of all reports; `reports` in the project around the working
-        directory unless given.
+        directory unless given. Or an address that fsspec knows, such as
+        `s3://bucket/reports`: what the run leaves is uploaded at its end.
     parameters : mapping, optional
         Further parameters of the notebook, name → value.
     language : str, optional
@@ -166,6 +97,10 @@ def run_report(
         take half an hour.
     keep : int, optional
         Remove all but so many good and so many failed runs of this report.
+    compare : {"previous"}, optional
+        Show each number beside that of the period before: computed again
+        from the same log where it reaches back so far, else from the last
+        good run.
     **columns
         Further arguments of `read_log`, where `log` is a file: `customer`,
         `time`, `touchpoint`, `channel`, `value`, `timezone`, `observed_until`.
@@ -196,10 +131,11 @@ def run_report(
         names=[name],
         source=LogSource(log, columns),
         parameters=named_parameters(parameters or {}, start=start, end=end, language=language),
-        out=default_out() if out is None else Path(out).absolute(),
+        out=read_out(out),
         as_of=read_as_of(as_of),
         limits=Limits(total=deadline),
         keep=keep,
+        compare=read_compare(compare),
     )
     result = run_reports(request)[0]
     if not result.ok:
@@ -220,17 +156,40 @@ def run_reports(request: Request, say: Say = lambda line: None) -> list[RunResul
     Returns
     -------
     list of RunResult
-        One a report, good or failed, in the order they ran.
+        One a report, good or failed, in the order they were named.
     """
-    plans = make_plans(find_reports(request.names), request.parameters, request.as_of)
+    plans = [
+        _compared(plan, request) for plan in make_plans(find_reports(request.names), request.parameters, request.as_of)
+    ]
     if not plans:
         raise ParameterError("name a report, a notebook, or all")
     if request.source.given is not None and not any(plan.takes_log for plan in plans):
         raise ParameterError(f"{plans[0].source.name} has no parameter `{LOG}`: it takes no log")
-    with _stoppable(), private_folder() as private:
+    names = [plan.source.name for plan in plans]
+    check_reports(request.thresholds, names)
+    with stoppable(), elsewhere(request.out, names) as place, private_folder() as private:
         prepared = private / "log.parquet"
         described = _prepare(request, plans, prepared, say)
-        return [_run_or_refuse(plan, request, described, prepared, say) for plan in plans]
+        ready = Ready(request, place.folder, described, prepared, say)
+        results = side_by_side([partial(_run_or_refuse, plan, ready) for plan in plans], request.jobs)
+        place.publish(results, request.keep)
+    return _with_unknown(results, request)
+
+
+def _compared(plan: Plan, request: Request) -> Plan:
+    """Ask a notebook that knows how to compare itself with the period before."""
+    if request.compare is None or COMPARE not in plan.source.parameters:
+        return plan
+    return replace(plan, values={**plan.values, COMPARE: request.compare}, given=plan.given | {COMPARE})
+
+
+def _with_unknown(results: list[RunResult], request: Request) -> list[RunResult]:
+    """Tell of limits that fit no metric of any report: a misspelt one must not pass for kept."""
+    missing = never_found(request.thresholds, [result.metrics for result in results if result.ok])
+    if not missing or not all(result.ok for result in results):
+        return results
+    last = results[-1]
+    return [*results[:-1], replace(last, breaches=[*last.breaches, *missing])]
 
 
 def _prepare(request: Request, plans: Sequence[Plan], prepared: Path, say: Say) -> dict[str, Any] | None:
@@ -247,50 +206,59 @@ def _prepare(request: Request, plans: Sequence[Plan], prepared: Path, say: Say) 
     return described
 
 
-def _run_or_refuse(
-    plan: Plan, request: Request, described: dict[str, Any] | None, prepared: Path, say: Say
-) -> RunResult:
+def _run_or_refuse(plan: Plan, ready: Ready) -> RunResult:
     """Run one report; that it is running already, or has no place to write, must not stop the others."""
     try:
-        return _run(plan, request, described, prepared, say)
+        return _run(plan, ready)
     except ReportError as error:
-        say(f"{plan.source.name} failed: {error}")
-        base = request.out / plan.source.name
+        ready.say(f"{plan.source.name} failed: {error}")
+        base = ready.out / plan.source.name
         return RunResult(plan.source.name, "", "failed", str(error), base, None, None, None, None, [], 0.0)
 
 
-def _run(plan: Plan, request: Request, described: dict[str, Any] | None, prepared: Path, say: Say) -> RunResult:
+def _run(plan: Plan, ready: Ready) -> RunResult:
     """Run one report while holding its lock, and tell the index about it, however it ended."""
-    base = request.out / plan.source.name
+    base, request = ready.out / plan.source.name, ready.request
     with only_run(base):
         for left in unfinished(base):  # nobody else runs this report: its runner was killed
-            _tell(record_failure(left, "the run ended without a word: killed, or the machine went down"), request)
+            _tell(record_failure(left, "the run ended without a word: killed, or the machine went down"), ready)
         folder = begin_run(base)
+        job = Job(
+            plan=plan,
+            folder=folder,
+            limits=request.limits,
+            described=ready.described if plan.takes_log else None,
+            prepared=ready.prepared,
+            thresholds=request.thresholds,
+            browser=request.browser,
+            alone=len(request.names) == 1,
+            compare=request.compare,
+        )
+        say = ready.say if request.jobs == 1 else lambda line: ready.say(f"{plan.source.name}: {line}")
         try:
-            given = described if plan.takes_log else None
-            ran = run_one(Job(plan, folder, request.limits, given, prepared, request.thresholds, request.browser), say)
+            ran = run_one(job, say)
         except (Stopped, KeyboardInterrupt) as error:
             if folder.partial.is_dir():  # else it was published already
                 reason = "stopped before it was done" + (" (SIGTERM)" if isinstance(error, Stopped) else "")
-                _tell(record_failure(folder, reason), request)
+                _tell(record_failure(folder, reason), ready)
             raise
-        _tell(ran, request)
+        _tell(ran, ready)
         if request.keep is not None:
             prune(base, request.keep)
     return _result(ran, folder)
 
 
-def _tell(ran: Ran, request: Request) -> None:
+def _tell(ran: Ran, ready: Ready) -> None:
     """Add the run to the history and to the index."""
     from journeykit.reports.history import append_history
     from journeykit.reports.index import write_index
 
     try:
-        with shared_files(request.out):
-            append_history(request.out, ran.history)
-            write_index(request.out)
+        with shared_files(ready.out):
+            append_history(ready.out, ran.history)
+            write_index(ready.out)
     except OSError as error:
-        raise cannot_write(request.out, error) from error
+        raise cannot_write(ready.out, error) from error
 
 
 def _result(ran: Ran, folder: RunFolder) -> RunResult:
@@ -312,58 +280,3 @@ def _result(ran: Ran, folder: RunFolder) -> RunResult:
         seconds=ran.seconds,
         breaches=[breach.sentence() for breach in ran.breaches],
     )
-
-
-def named_parameters(parameters: Mapping[str, object], **named: object) -> dict[str, object]:
-    """Put the arguments that are parameters of the notebook together with the others; none may be said twice."""
-    given = {name: value for name, value in named.items() if value is not None}
-    twice = sorted(set(given) & set(parameters))
-    if twice:
-        raise ParameterError(f"{', '.join(twice)} given twice: as an argument and among the parameters")
-    if LOG in parameters:
-        raise ParameterError(f"give the log as the argument `{LOG}`, not among the parameters")
-    return {**parameters, **given}
-
-
-def read_as_of(as_of: object) -> dt.date | None:
-    """Read the day that relative dates count from: a date, its ISO text, or today.
-
-    Examples
-    --------
-    >>> read_as_of("2024-03-15")
-    datetime.date(2024, 3, 15)
-    """
-    if as_of is None or (isinstance(as_of, dt.date) and not isinstance(as_of, dt.datetime)):
-        return as_of
-    if isinstance(as_of, dt.datetime):
-        return as_of.date()
-    text = str(as_of).strip()
-    if text == "today":
-        return dt.date.today()
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise ParameterError(f"as of must be a date such as 2024-01-31, or today, got {as_of!r}") from error
-
-
-def default_out() -> Path:
-    """Return the folder of reports in the project around the working directory."""
-    return project_root(Path.cwd()) / "reports"
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Turn SIGTERM into an orderly end; a second one changes nothing any more."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals arrive in the main thread only
-        return
-
-    def stop(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Stopped
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -53,6 +53,14 @@ class LogSource:
         return Path(self.given).resolve()
 
     @property
+    def file(self) -> Path | None:
+        """The one file that holds it: a sample's own, or `path`."""
+        from journeykit.datasets.locate import shared_path
+
+        stored = {SAMPLE: "guitar_shop.parquet", "guitar_shop_small": "guitar_shop.csv"}
+        return shared_path("samples", stored[self.sample]) if self.sample in stored else self.path
+
+    @property
     def name(self) -> str:
         """What the page calls it: never a whole path."""
         if self.sample is not None:
@@ -96,14 +104,14 @@ def _load(name: str) -> InteractionLog:
 
 def describe_log(log: InteractionLog, source: LogSource) -> dict[str, Any]:
     """Say which data a run used, so that it can be found and checked again."""
-    path = source.path
+    path, file = source.path, source.file
     first, last = (log.times.min(), log.times.max()) if log.n_events else (None, None)
     return {
         "name": source.name,
         "sample": source.sample is not None,
         "path": str(path) if path else (str(source.given) if isinstance(source.given, str | Path) else None),
-        "bytes": path.stat().st_size if path else None,
-        "sha256": file_hash(path) if path else None,
+        "bytes": file.stat().st_size if file else None,
+        "sha256": file_hash(file) if file else None,
         "options": {name: str(value) for name, value in source.options.items() if value is not None},
         "rows_read": log.rows_read,
         "rows_quarantined": len(log.quarantine),

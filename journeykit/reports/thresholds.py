@@ -6,7 +6,7 @@ import json
 import shlex
 import subprocess
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -88,11 +88,60 @@ def read_thresholds(path: Path) -> list[Threshold]:
     return [_read(table, f"{path}, threshold {number}") for number, table in enumerate(tables, start=1)]
 
 
+def check_reports(thresholds: Iterable[Threshold], running: Iterable[str]) -> None:
+    """Refuse a limit for a report that there isn't; one that doesn't run this time is not judged.
+
+    Raises
+    ------
+    ParameterError
+    """
+    from journeykit.reports.plan import standard_reports
+
+    known = sorted({*standard_reports(), *running})
+    for threshold in thresholds:
+        if threshold.report is not None and threshold.report not in known:
+            raise ParameterError(
+                f"a limit for {threshold.metric} names the report {threshold.report!r}: "
+                f"{did_you_mean(threshold.report, known)}"
+            )
+
+
+def never_found(thresholds: Iterable[Threshold], runs: Sequence[list[dict[str, Any]]]) -> list[str]:
+    """Say which limits for any report fit no metric of several: a misspelt one must not pass for kept.
+
+    Parameters
+    ----------
+    thresholds : iterable of Threshold
+    runs : sequence of list of dict
+        The metrics of each report. With one only, `judge` has told already.
+    """
+    if len(runs) < 2:
+        return []
+    records = [record for run in runs for record in run]
+    return [
+        _breach(each, None, None, "missing").sentence() + _nearest(each, records)
+        for each in thresholds
+        if each.report is None and _find(each, records) is None
+    ]
+
+
+def _nearest(threshold: Threshold, records: Sequence[Mapping[str, Any]]) -> str:
+    """Name the metric that may have been meant."""
+    names = sorted({record["name"] for record in records})
+    if threshold.metric in names:
+        found = {(record["segment"], record["period"]) for record in records if record["name"] == threshold.metric}
+        listed = ", ".join(f"segment {segment!r} period {period!r}" for segment, period in sorted(found)[:3])
+        return f" ({threshold.metric} has {listed})"
+    return f" ({did_you_mean(threshold.metric, names)})" if names else ""
+
+
 def judge(
     thresholds: Iterable[Threshold],
     report: str,
     records: list[dict[str, Any]],
     before: list[dict[str, Any]] | None,
+    *,
+    alone: bool = False,
 ) -> list[Breach]:
     """Compare a run's metrics with their limits.
 
@@ -106,12 +155,15 @@ def judge(
     before : list of dict or None
         Those of the last good run; None if there is none, then nothing has
         fallen or risen.
+    alone : bool
+        Whether no other report runs: then a limit for any report must find
+        its metric here.
 
     Returns
     -------
     list of Breach
-        A metric that a threshold names for this very report but that isn't
-        there is a breach, too: a limit must not fall silent.
+        A metric that a threshold names but that isn't there is a breach, too:
+        a limit must not fall silent.
 
     Examples
     --------
@@ -125,7 +177,7 @@ def judge(
             continue
         found = _find(threshold, records)
         if found is None:
-            if threshold.report == report:
+            if threshold.report == report or alone:
                 breaches.append(_breach(threshold, None, None, "missing"))
             continue
         if (found["n"] if found["n"] is not None else threshold.min_n) < threshold.min_n:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from journeykit.reports.run import Request, run_reports
+from journeykit.reports.request import Request
+from journeykit.reports.run import run_reports
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Whole runs: what is published, what is kept, what is never touched."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 
 import jsonschema
 import pandas as pd
@@ -16,8 +14,9 @@ from journeykit.errors import LogError, ParameterError
 from journeykit.reports.folders import only_run
 from journeykit.reports.history import read_history
 from journeykit.reports.metrics import metrics_schema
-from journeykit.reports.run import RunFailedError
+from journeykit.reports.request import RunFailedError
 from journeykit.reports.sources import LogSource
+from tests.reports.running import alive, wait_until
 
 SHOW = """
 from journeykit.reports.blocks import show_block
@@ -203,21 +202,3 @@ def test_a_runner_that_is_stopped_half_way_publishes_nothing(write_notebook, tmp
         assert len(list(base.glob("*.partial"))) == 1
     assert not (base / "latest").exists()
     assert not [path for path in base.iterdir() if path.is_dir() and path.suffix not in (".failed", ".partial")]
-
-
-def wait_until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-
-
-def alive(process):
-    try:
-        with open(f"/proc/{process}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-    except OSError:
-        os.kill(process, 0)
-        return True

@@ -1,7 +1,7 @@
 import pytest
 
 from journeykit.errors import ParameterError
-from journeykit.reports.thresholds import Threshold, judge, read_thresholds
+from journeykit.reports.thresholds import Threshold, check_reports, judge, never_found, read_thresholds
 
 
 def record(value, n=100, name="reach_rate", segment=""):
@@ -60,3 +60,20 @@ def test_a_misspelt_limit_is_refused(tmp_path, text, said):
 def test_thresholds_are_read_from_toml(tmp_path):
     (tmp_path / "t.toml").write_text("[[threshold]]\nmetric = 'a'\nmin = 1\nmin_n = 20\nreport = 'overview'\n")
     assert read_thresholds(tmp_path / "t.toml") == [Threshold("a", min=1, min_n=20, report="overview")]
+
+
+def test_a_limit_for_any_report_that_no_report_has_is_told():
+    unknown = Threshold("reach_rat", min=0.2)
+    assert [breach.kind for breach in judge([unknown], "overview", [record(0.1)], None, alone=True)] == ["missing"]
+    assert kinds(unknown, [record(0.1)]) == []  # another report may have it
+    (said,) = never_found([unknown], [[record(0.1)], [record(0.1, name="nps")]])
+    assert said == "reach rat has a limit but is not in the report (did you mean 'reach_rate'?)"
+    assert never_found([Threshold("nps", min=1)], [[record(0.1)], [record(0.1, name="nps")]]) == []
+    (said,) = never_found([Threshold("nps", segment="shop", min=1)], [[record(0.1)], [record(1, name="nps")]])
+    assert said.endswith("(nps has segment '' period '')")
+
+
+def test_a_limit_for_a_report_that_there_is_not_is_refused():
+    check_reports([Threshold("nps", report="stage_funnel", min=1), Threshold("nps", report="mine", min=1)], ["mine"])
+    with pytest.raises(ParameterError, match="did you mean 'stage_funnel'"):
+        check_reports([Threshold("nps", report="stage_funel", min=1)], ["mine"])
