@@ -74,6 +74,24 @@ def duration_us(value: object, *, name: str = "duration") -> int:
     return int(delta.to_timedelta64().astype("m8[us]").astype("int64"))
 
 
+def whole_days(value: object, *, name: str, counted: str) -> int:
+    """Read a duration that must be whole days.
+
+    Parameters
+    ----------
+    value : str, Timedelta or timedelta
+        As for `duration_us`.
+    name : str
+        The argument's name, for the error.
+    counted : str
+        What is counted by day, for the error: "purchases are".
+    """
+    microseconds = duration_us(value, name=name)
+    if microseconds % DAY:
+        raise ParameterError(f'{name} must be whole days, as in "90d", because {counted} counted by day; got {value!r}')
+    return microseconds // DAY
+
+
 def _is_number(text: object) -> bool:
     try:
         float(str(text))

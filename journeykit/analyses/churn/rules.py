@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from journeykit import schema
 from journeykit.errors import ParameterError
 from journeykit.journey.steps import Step, as_step
-from journeykit.schema import DAY, duration_us
 
 INACTIVITY = "inactivity"
 """Name of the end that a silence makes."""
@@ -20,10 +20,7 @@ OVERALL = "overall"
 
 def whole_days(value: Any, *, name: str) -> int:
     """Read a duration that must be whole days: churn is counted by day."""
-    microseconds = duration_us(value, name=name)
-    if microseconds % DAY:
-        raise ParameterError(f'{name} must be whole days, as in "90d", because churn is counted by day; got {value!r}')
-    return microseconds // DAY
+    return schema.whole_days(value, name=name, counted="churn is")
 
 
 @dataclass(frozen=True)
