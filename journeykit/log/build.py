@@ -71,12 +71,19 @@ def _take(column: pd.Series, rows: NDArray[np.int64]) -> pd.Series:
     return column.take(rows).reset_index(drop=True)
 
 
-def sort_columns(columns: Columns) -> tuple[Columns, NDArray[np.int64]]:
-    """Sort by customer, time, then the sequence column, then as they came; return where each customer begins, too."""
-    order, offsets = order_rows(columns)
+def take_in_order(columns: Columns, order: NDArray[np.int64], offsets: NDArray[np.int64]) -> Columns:
+    """Choose rows in an order that puts each customer's together, beginning at `offsets`; all customers have some."""
     ids = columns.customers[1]
-    codes = np.repeat(np.arange(len(ids), dtype=np.int32), np.diff(offsets))
-    return columns.take(order, (codes, ids)), offsets
+    return columns.take(order, (np.repeat(np.arange(len(ids), dtype=np.int32), np.diff(offsets)), ids))
+
+
+def without_places(
+    order: NDArray[np.int64], offsets: NDArray[np.int64], places: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Leave some places out of an order; return it and where each customer then begins."""
+    stay = np.ones(len(order), dtype=bool)
+    stay[places] = False
+    return order[stay], offsets - np.searchsorted(places, offsets)
 
 
 def order_rows(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -116,19 +123,19 @@ def group_rows(codes: NDArray[np.int32], n_codes: int) -> tuple[NDArray[np.int64
     return order, offsets
 
 
-def repeated_rows(columns: Columns, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Find the rows, of columns sorted by customer and time, that repeat an earlier one in every column."""
+def repeated_rows(columns: Columns, order: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the places, in an order by customer and time, of the rows that repeat an earlier one in every column."""
     from journeykit.loops.grouping import mark_ties
 
     # Only rows that share time and customer with a neighbour can be repeats.
-    tied_with_next = np.zeros(len(columns.times), dtype=bool)
-    over_customers(lambda first, last: mark_ties(columns.times, offsets, tied_with_next, first, last), offsets)
+    tied_with_next = np.zeros(len(order), dtype=bool)
+    over_customers(lambda first, last: mark_ties(columns.times, order, offsets, tied_with_next, first, last), offsets)
     tied_at_all = tied_with_next.copy()
     tied_at_all[1:] |= tied_with_next[:-1]
     places: NDArray[np.int64] = np.flatnonzero(tied_at_all)
     if not places.size:
         return places
-    tied = columns.take(places)
+    tied = columns.take(order[places])
     frame = pd.DataFrame({"customer": tied.customers[0], "time": tied.times, "touchpoint": tied.touchpoints[0]})
     if tied.channels is not None:
         frame["channel"] = tied.channels[0]

@@ -81,7 +81,7 @@ class NameCoder:
         distinct = coded.chunk(0).dictionary
         # Sorted by their UTF-8 bytes, which is the order of Python's texts.
         order = pc.sort_indices(distinct).to_numpy().astype(np.int64)
-        used = ~self._blank(distinct)[order]
+        used = (_occurring(named, coded.chunks, len(distinct)) & ~self._blank(distinct))[order]
         rank = np.empty(len(order), np.int32)
         rank[order] = np.where(used, np.cumsum(used) - 1, -1)
         names = pd.Index(distinct.take(order[used]).to_numpy(zero_copy_only=False), dtype=object)
@@ -98,6 +98,16 @@ class NameCoder:
             return np.zeros(len(names), bool)
         blank = pc.equal(pc.utf8_trim_whitespace(names), "").to_numpy(zero_copy_only=False)
         return np.asarray(blank, dtype=bool)
+
+
+def _occurring(named: list[tuple[NDArray[np.int32], Any]], chunks: list[Any], n_names: int) -> NDArray[np.bool_]:
+    """Say which names any row has: a categorical column may know more."""
+    occurring = np.zeros(n_names, bool)
+    for (codes, names), chunk in zip(named, chunks, strict=True):
+        seen = np.zeros(len(names) + 1, bool)  # the last is for code -1
+        seen[codes] = True
+        occurring[chunk.indices.to_numpy()[seen[:-1]]] = True
+    return occurring
 
 
 def _distinct(column: Piece) -> tuple[NDArray[np.int32], Any]:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from journeykit.errors import LogError, ParameterError
-from journeykit.log.build import Columns, offsets_of, repeated_rows, sort_columns
+from journeykit.log.build import Columns, order_rows, repeated_rows, take_in_order, without_places
 from journeykit.log.calendar import as_timestamp, check_timezone, instant_us
 from journeykit.log.intake import Asked, Intake, Taken
 from journeykit.log.interactions import InteractionLog, Staging
@@ -214,13 +214,13 @@ def _build(taken: Taken, asked: Asked, duplicates: str, on_bad: str, rules: Opti
     if good is not None:
         columns = columns.take(good)
     times = columns.times
-    columns, offsets = sort_columns(columns)
-    repeated = repeated_rows(columns, offsets)
-    duplicates_found = _duplicates_found(columns, repeated, duplicates, asked.timezone)
+    order, offsets = order_rows(columns)
+    repeated = repeated_rows(columns, order, offsets)
+    duplicates_found = _duplicates_found(columns, order[repeated], duplicates, asked.timezone)
     merge = duplicates == "merge" and repeated.size > 0
     if merge:
-        columns = columns.take(np.delete(np.arange(len(columns.times)), repeated))
-    log, bounds = _assemble(columns, asked)
+        order, offsets = without_places(order, offsets, repeated)
+    log, bounds = _assemble(take_in_order(columns, order, offsets), offsets, asked)
     seen = Seen(log, times, end_given=asked.end is not None)
     findings = [*taken.findings, duplicates_found, *bounds, *run_rules(seen, rules)]
     return replace(
@@ -296,7 +296,7 @@ def _duplicates_found(columns: Columns, rows: NDArray[np.int64], duplicates: str
     return Finding("exact_duplicates", int(rows.size), "merged" if duplicates == "merge" else "kept", example)
 
 
-def _assemble(columns: Columns, asked: Asked) -> tuple[InteractionLog, list[Finding]]:
+def _assemble(columns: Columns, offsets: NDArray[np.int64], asked: Asked) -> tuple[InteractionLog, list[Finding]]:
     times = columns.times
     start, last = int(times.min()), int(times.max())
     end, findings = asked.end, []
@@ -307,7 +307,7 @@ def _assemble(columns: Columns, asked: Asked) -> tuple[InteractionLog, list[Find
         findings.append(Finding("observed_until_guessed", len(times), "just after the last time", shown))
     log = InteractionLog(
         customers=columns.customers[1],
-        offsets=offsets_of(columns.customers[0], len(columns.customers[1])),
+        offsets=offsets,
         times=times,
         touchpoint_codes=columns.touchpoints[0],
         touchpoints=columns.touchpoints[1],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -258,3 +259,15 @@ def test_texts_are_read_as_pandas_reads_times(moments, timezone):
     by_text, by_time = read_times(texts, timezone), read_times(stamps, timezone)
     assert by_text.microseconds.tolist() == by_time.microseconds.tolist()
     assert by_text.notes == {key: n for key, n in by_time.notes.items() if key != "finer_than_microseconds"}
+
+
+@pytest.mark.parametrize("as_arrow", [False, True])
+def test_categories_that_no_row_has_are_no_customers_or_touchpoints(as_arrow):
+    frame = pd.DataFrame({
+        "customer": pd.Categorical(["ann", "bob", "ann"], categories=["ann", "zoe", "bob"]),
+        "time": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-01"]),
+        "touchpoint": pd.Categorical(["visit", "visit", "visit"], categories=["order", "visit"]),
+    })  # fmt: skip
+    log = read_log(pa.Table.from_pandas(frame) if as_arrow else frame)
+    assert (log.customers.tolist(), log.touchpoints.tolist()) == (["ann", "bob"], ["visit"])
+    assert (log.n_customers, log.offsets.tolist(), log.duplicates_merged) == (2, [0, 1, 2], 1)
