@@ -9,8 +9,8 @@ import socket
 import sqlite3
 import subprocess
 import time
-from importlib.util import find_spec
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
