@@ -39,6 +39,7 @@ ENDINGS: Final = MappingProxyType(
         "p": "p",
         "p_value": "p",
         "p_value_holm": "p",
+        "p_value_bh": "p",
         "score": "score",
         # Whole numbers that name something are not quantities: no "10,234" for a customer.
         "customer": "name",
