@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from benchmarks import first_analyses, retention, startup
+from benchmarks import door, first_analyses, retention, startup
 from benchmarks.race import Race, machine
+
+Part = Callable[[argparse.Namespace], list[Race]]
+
+
+def on_events(run: Callable[[Path, int, int], list[Race]]) -> Part:
+    """Run a part on the events, rounds and folder asked for."""
+    return lambda asked: run(asked.folder, asked.events, asked.rounds)
+
+
+PARTS: dict[str, Part] = {
+    "startup": lambda asked: startup.run(),
+    "door": on_events(door.run),
+    "first_analyses": on_events(first_analyses.run),
+    "retention": on_events(retention.run),
+}
 
 
 def main() -> None:
@@ -16,17 +32,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000, help="events in the log (10,000,000)")
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each contestant (5)")
-    parser.add_argument("--only", choices=["startup", "first_analyses", "retention"], help="one part instead of all")
+    parser.add_argument("--only", choices=list(PARTS), nargs="+", default=list(PARTS), help="some parts instead of all")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "journeykit-bench")
     parser.add_argument("--write", type=Path, help="write the result to this Markdown file")
     asked = parser.parse_args()
-    races: list[Race] = []
-    if asked.only in (None, "startup"):
-        races += startup.run()
-    if asked.only in (None, "first_analyses"):
-        races += first_analyses.run(asked.folder, asked.events, asked.rounds)
-    if asked.only in (None, "retention"):
-        races += retention.run(asked.folder, asked.events, asked.rounds)
+    races = [race for part in asked.only for race in PARTS[part](asked)]
     if asked.write:
         text = "\n".join(each.markdown() for each in races)
         asked.write.write_text(f"Seen on {date.today()}:\n\n{machine()}\n\n{text}", encoding="utf-8")
