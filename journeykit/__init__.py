@@ -21,6 +21,7 @@ _HOME = {
     "Step": "journeykit.journey",
     "timeline": "journeykit.journey",
     "language": "journeykit.text",
+    "conversion_drivers": "journeykit.analyses.drivers",
     "stage_funnel": "journeykit.analyses.funnel",
     "funnel": "journeykit.analyses.funnel",
     "Exclude": "journeykit.analyses.funnel",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from journeykit.analyses.churn import churn_threshold as churn_threshold
     from journeykit.analyses.churn import survival_curve as survival_curve
     from journeykit.analyses.churn import tenures as tenures
+    from journeykit.analyses.drivers import conversion_drivers as conversion_drivers
     from journeykit.analyses.funnel import Exclude as Exclude
     from journeykit.analyses.funnel import funnel as funnel
     from journeykit.analyses.funnel import stage_funnel as stage_funnel

@@ -103,13 +103,19 @@ def _label(ax: Axes, xlabel: str, sides: tuple[str, str] | None, reference: floa
     if log:
         ax.xaxis.set_major_locator(FixedLocator(_ticks(*ax.get_xlim())))
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _position=None: format_value("odds_ratio", value)))
+        ax.xaxis.set_major_formatter(FuncFormatter(_show))
     ax.set_xlabel(xlabel)
     if sides is not None:
         for text, offset, side in ((sides[0], -6, "right"), (sides[1], 6, "left")):
             ax.annotate(text, (reference, 1), xycoords=("data", "axes fraction"), xytext=(offset, 4),
                         textcoords="offset points", ha=side, va="bottom", fontsize=9, color=INK,
                         annotation_clip=False)  # fmt: skip
+
+
+def _show(value: float, _position: int | None = None) -> str:
+    """A round number without the zeros behind it that a table would keep."""
+    text = format_value("odds_ratio", round(value, 9))
+    return text.rstrip("0") if value < 1 else text
 
 
 def _ticks(low: float, high: float) -> list[float]:
