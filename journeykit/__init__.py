@@ -36,6 +36,7 @@ _HOME = {
     "churn_threshold": "journeykit.analyses.churn",
     "tenures": "journeykit.analyses.churn",
     "survival_curve": "journeykit.analyses.churn",
+    "buying_model": "journeykit.analyses.buying",
     "load_sample": "journeykit.datasets",
     "simulate_journeys": "journeykit.datasets",
     "list_reports": "journeykit.reports",
@@ -43,6 +44,7 @@ _HOME = {
 }
 
 if TYPE_CHECKING:
+    from journeykit.analyses.buying import buying_model as buying_model
     from journeykit.analyses.churn import Cancel as Cancel
     from journeykit.analyses.churn import Inactivity as Inactivity
     from journeykit.analyses.churn import Tenures as Tenures

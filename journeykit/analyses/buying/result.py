@@ -1,0 +1,322 @@
+"""What `buying_model` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from journeykit.analyses.buying.checks import CLASSES, MOST
+from journeykit.analyses.buying.fitted import Fitted
+from journeykit.analyses.buying.query import Asked, days_of, settle_query
+from journeykit.analyses.buying.stored import frame_to_plain, plain_to_frame, read_text, to_text
+from journeykit.analyses.buying.tally import STATE, list_buyers
+from journeykit.errors import ParameterError
+from journeykit.results.base import Result, find_row, metric_table
+from journeykit.text import html_result, html_table, say, word
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from journeykit.log import InteractionLog
+
+_FRAMES = ("table", "summary", "left_out", "tracking", "frequency", "holdout", "checks")
+
+_FAR = 100.0
+"""A parameter whose bounds are so many times apart is hardly told by the data."""
+
+_RELATED = 0.1
+"""A correlation of frequency and spend above this is worth a sentence."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BuyingModel(Result):
+    """A model of how often customers buy again, and of what they spend, with its checks.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a parameter: `model` (the method, or "gamma_gamma"),
+        `parameter`, `estimate` with interval. Times are in the `period` of
+        `params`: `r` and `alpha` are of the purchases of those who still are
+        customers; `s` and `beta` (Pareto/NBD), or `a` and `b`, of leaving; `p`,
+        `q` and `gamma` of the spend.
+    summary : DataFrame
+        One row, as of the end of observation: `customers`; `alive`, how many of
+        them are expected to be customers still, with interval (of the
+        expectation, as all here); `within_days`, and `expected_purchases` in
+        them; with a model of spend `expected_value` of these purchases, and
+        `mean_value` of a purchase; `pace`, purchases a period of who is still
+        a customer; `trained` (customers learnt from), `repeat_purchases`
+        (theirs), `seen_at_start` (of them those who first bought in the
+        log's first period, and may be older), `log_likelihood`.
+    tracking : DataFrame
+        One row a period, counted from the end of training so that none
+        crosses it: `starts_at`, `ends_at`, `days`, `part` ("training" or
+        "holdout"), `new_customers`, `actual` repeat purchases and those
+        `expected` with interval, and both summed up, `cumulative_actual` and
+        `cumulative_expected`. Expected of new customers by their age alone.
+    frequency : DataFrame
+        One row a number of repeat purchases in training (`repeats`: "0" … "6",
+        "7+"): `customers`, and how many are `expected`.
+    holdout : DataFrame
+        The same classes, and "all": `customers`, their `purchases` in the part
+        held back, `actual_mean` of them with interval, and `expected_mean`
+        given what each did before, with interval. Empty without a holdout.
+    checks : DataFrame
+        One row a check: `check`, `n` customers, what was `actual` (with
+        interval where it is an estimate) and `expected`, `p_value`. Of
+        "repeat_classes" it is Pearson's chi-squared of `frequency` and its
+        degrees of freedom; of "spend_correlation" the correlation of
+        customers' frequency and mean spend, which the value takes to be 0.
+    """
+
+    tracking: pd.DataFrame = field(default_factory=pd.DataFrame)
+    frequency: pd.DataFrame = field(default_factory=pd.DataFrame)
+    holdout: pd.DataFrame = field(default_factory=pd.DataFrame)
+    checks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    fitted: Fitted | None = None
+    asked: Asked | None = None
+
+    topic: ClassVar[str] = "buying"
+
+    # -- what is expected of each customer -----------------------------------------------------
+
+    def predict(self, horizon: Any = None, *, log: InteractionLog | None = None) -> pd.DataFrame:
+        """Expect of each customer whether they still are one, what they buy and what it is worth.
+
+        As of the end of observation of the log, so that all purchases count
+        that are known, those of a holdout too; the parameters are those learnt.
+
+        Parameters
+        ----------
+        horizon : str or timedelta, optional
+            How far ahead, in whole days; that of the model if not given.
+        log : InteractionLog, optional
+            Another log of such customers, a newer one perhaps; or the log, if
+            the model was stored without it. `log.between(None, "2024-07-01")`
+            predicts from an earlier day.
+
+        Returns
+        -------
+        DataFrame
+            One row a customer: `customer`, `repeats` (days with a repeat
+            purchase), `last_days` (days from the first to the last purchase),
+            `age_days` (from the first one until now); `alive_probability`,
+            `expected_purchases`, and with a model of spend `expected_value`,
+            each with interval (of the expectation; what a single customer
+            does varies far more).
+
+        Notes
+        -----
+        BG/NBD takes everybody who bought once for a customer still:
+        `alive_probability` is 1 for them, however long ago it was.
+
+        Examples
+        --------
+        >>> log = jk.load_sample("guitar_shop")
+        >>> model = jk.buying_model(log, purchase="order", spend="gamma_gamma")
+        >>> best = model.predict("180d").nlargest(10, "expected_value")
+        >>> bool((best["expected_value"] > 0).all())
+        True
+        """
+        assert self.fitted is not None
+        assert self.asked is not None
+        source = self._log(log)
+        days = self.params["horizon_days"] if horizon is None else days_of(horizon, name="horizon")
+        query = settle_query(source, self.asked)
+        listed = source.tally(list_buyers, query=query, until=query.last)
+        equal = listed[STATE[:3]]
+        unique = equal.drop_duplicates()
+        at = pd.MultiIndex.from_frame(unique).get_indexer(pd.MultiIndex.from_frame(equal))
+        who = self.fitted.buyers(unique)
+        found: pd.DataFrame = listed[STATE[:3]].reset_index()
+        triples = {"alive_probability": self.fitted.alive(who), "expected_purchases": self.fitted.purchases(who, days)}
+        for name, triple in triples.items():
+            for end, values in zip(("", "_low", "_high"), triple, strict=True):
+                found[f"{name}{end}"] = values[at]
+        if self.fitted.spending is not None:
+            triple = self.fitted.value(self.fitted.buyers(listed), listed, days)
+            for end, values in zip(("", "_low", "_high"), triple, strict=True):
+                found[f"expected_value{end}"] = values
+        return found
+
+    def customers(self, row: Any, log: InteractionLog | None = None) -> pd.Index:
+        """List the customers behind a row of `frequency`: those with so many repeat purchases in training.
+
+        Parameters
+        ----------
+        row : str or int
+            Its `repeats`, as "0" or "7+", or its position.
+        log : InteractionLog, optional
+            The log, if the model was stored without it.
+        """
+        assert self.asked is not None
+        wanted = CLASSES.index(find_row(self.frequency, row, "repeats"))
+        source = self._log(log)
+        held = self.params["holdout_days"]
+        query = settle_query(source, self.asked, f"{held}d" if held else None)
+        listed = source.tally(list_buyers, query=query, until=query.split)
+        ids: pd.Index = listed.index[np.minimum(listed["repeats"], MOST) == wanted]
+        return ids
+
+    # -- pictures and words --------------------------------------------------------------------
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the repeat purchases of each period and those expected, in training and after; return the axes."""
+        from journeykit.plots.buying import plot_tracking
+
+        return plot_tracking(self, ax=ax)
+
+    def figure(self) -> Figure:
+        """Draw the tracking, also summed up, the classes of repeat purchases, and the holdout by them."""
+        from journeykit.plots.buying import buying_figure
+
+        return buying_figure(self)
+
+    def describe(self) -> str:
+        """Say how many still are customers and what they will buy, how that was tested, and where not to trust it."""
+        row = {str(name): value for name, value in self.summary.iloc[0].items()}
+        sentences = [say("buying.headline", **row)]
+        if self.params["spend"]:
+            sentences.append(say("buying.worth", **row))
+        sentences.append(self._tested())
+        sentences += self._cautions(row)
+        return " ".join(sentences)
+
+    def _tested(self) -> str:
+        if not len(self.holdout):
+            return say("buying.untested")
+        row = self.holdout.iloc[-1]
+        values = {
+            "holdout_days": self.params["holdout_days"],
+            "purchases": int(row["purchases"]),
+            **{
+                f"expected_purchases{end}": row[f"expected_mean{end}"] * row["customers"]
+                for end in ("", "_low", "_high")
+            },
+        }
+        return say("buying.tested", **values)
+
+    def _cautions(self, row: dict[str, Any]) -> list[str]:
+        sentences = []
+        if self.params["method"] == "bg_nbd":
+            sentences.append(say("buying.one_timers"))
+        apart = self.table["estimate_high"] / self.table["estimate_low"]
+        if (apart > _FAR).any():
+            names = self.table.loc[apart > _FAR, "parameter"].tolist()
+            sentences.append(say("buying.loose", parameters=names))
+        if self.params["penalizer"]:
+            sentences.append(say("buying.penalised", penalizer=self.params["penalizer"]))
+        related = self.checks[self.checks["check"] == "spend_correlation"]
+        for _, found in related.iterrows():
+            apart_from_0 = found["actual_low"] > 0 or found["actual_high"] < 0
+            if apart_from_0 and abs(found["actual"]) >= _RELATED:
+                ends = {f"correlation{end}": found[f"actual{end}"] for end in ("", "_low", "_high")}
+                sentences.append(say("buying.related", **ends))
+        if row["seen_at_start"]:
+            first = say(f"buying.first_{self.params['period']}")
+            sentences.append(say("buying.old", customers=int(row["seen_at_start"]), first=first))
+        sentences.append(say("buying.assumes"))
+        return sentences
+
+    def metrics(self) -> pd.DataFrame:
+        """Flat records: who still is a customer, what is expected within the horizon, and how the holdout went."""
+        row = self.summary.iloc[0]
+        within = f"{self.params['horizon_days']} days"
+        n = int(row["customers"])
+        shown = [("alive", "customers", ""), ("expected_purchases", "purchases", within)]
+        if self.params["spend"]:
+            shown += [("expected_value", "value", within), ("mean_value", "value", "")]
+        records = [
+            {"name": name, "value": row[name], "low": row[f"{name}_low"], "high": row[f"{name}_high"], "n": n,
+             "unit": unit, "segment": "", "period": period}
+            for name, unit, period in shown
+        ]  # fmt: skip
+        if len(self.holdout):
+            held = self.holdout.iloc[-1]
+            for name in ("actual_mean", "expected_mean"):
+                ends = {"value": held[name], "low": held[f"{name}_low"], "high": held[f"{name}_high"]}
+                record = {"name": f"holdout_{name}", "n": int(held["customers"]), "unit": "purchases", "segment": ""}
+                records.append(record | ends | {"period": f"{self.params['holdout_days']} days"})
+        return metric_table(records, self.definition)
+
+    def shown(self) -> pd.DataFrame:
+        """Return the columns that a reader wants to see first."""
+        names = ["customers", *_ends("alive"), "within_days", *_ends("expected_purchases")]
+        if self.params["spend"]:
+            names += _ends("expected_value")
+        return self.summary[names]
+
+    def _repr_html_(self) -> str:
+        words = ("check", "model", "part")
+        tables = [html_table(self.shown()), html_table(self.table, words=words), html_table(self.checks, words=words)]
+        sentences = [self.describe(), *self.left_out_sentences()]
+        return str(html_result(word("buying.title"), sentences, tables))
+
+    # -- files ---------------------------------------------------------------------------------
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Write the model as JSON: parameters, options, checks and totals, but no customer.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Where to write it.
+
+        Returns
+        -------
+        str
+            The JSON.
+
+        Examples
+        --------
+        >>> log = jk.load_sample("guitar_shop")
+        >>> model = jk.buying_model(log, purchase="order")
+        >>> again = type(model).from_json(model.to_json())
+        >>> again.predict(log=log).equals(model.predict())
+        True
+        """
+        assert self.fitted is not None
+        assert self.asked is not None
+        plain = {
+            "params": {
+                name: value for name, value in self.params.items() if name not in ("observed_until", "trained_until")
+            },
+            "observed_until": self.params["observed_until"].isoformat(),
+            "trained_until": self.params["trained_until"].isoformat(),
+            "timezone": str(self.params["observed_until"].tz),
+            "fitted": self.fitted.to_dict(),
+            "asked": self.asked.to_dict(),
+            "frames": {name: frame_to_plain(getattr(self, name)) for name in _FRAMES},
+        }
+        return to_text(plain, path)
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> BuyingModel:
+        """Read a model that `to_json` wrote; give `predict` a log then.
+
+        Parameters
+        ----------
+        source : str or Path
+            The JSON, or the path of a file that holds it.
+        """
+        plain = read_text(source)
+        if not str(plain.get("params", {}).get("definition", "")).startswith("buying_model_"):
+            raise ParameterError("this is no model of repeat buying: to_json of jk.buying_model's result writes one")
+        frames = {name: plain_to_frame(each) for name, each in plain["frames"].items()}
+        until = {
+            name: pd.Timestamp(plain[name]).tz_convert(plain["timezone"])
+            for name in ("observed_until", "trained_until")
+        }
+        params = plain["params"] | until
+        fitted, asked = Fitted.from_dict(plain["fitted"]), Asked.from_dict(plain["asked"])
+        return cls(comparison=pd.DataFrame(), params=params, fitted=fitted, asked=asked, **frames)
+
+
+def _ends(name: str) -> list[str]:
+    return [name, f"{name}_low", f"{name}_high"]

@@ -1,0 +1,111 @@
+"""The Gamma–Gamma model of what customers spend on a purchase."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from journeykit.errors import ParameterError
+from journeykit.estimators.maximum import Maximum, maximise
+
+Floats = npt.NDArray[np.float64]
+
+NAMES = ("p", "q", "gamma")
+
+
+def log_likelihood(theta: Floats, n: Floats, total: Floats, weight: Floats) -> float:
+    """Logarithm of the likelihood of the mean of each customer's purchases (equation 1a of 2013).
+
+    The mean z of n purchases has the density Γ(pn + q)/(Γ(pn)Γ(q)) γ^q z^(pn − 1) n^(pn) / (γ + nz)^(pn + q).
+    """
+    from scipy.special import gammaln
+
+    p, q, gamma = theta
+    counts, at = np.unique(n, return_inverse=True)
+    by_n = gammaln(p * counts + q) - gammaln(p * counts) - gammaln(q) + q * np.log(gamma) + p * counts * np.log(counts)
+    pn = (p * counts)[at]
+    return float(weight @ (by_n[at] + (pn - 1) * np.log(total / n) - (pn + q) * np.log(gamma + total)))
+
+
+def expected_spend(theta: Floats, n: Floats, total: Floats) -> Floats:
+    """Mean that a customer is expected to spend on a purchase, after n that came to a total (equation 5 of 2013).
+
+    p(γ + total)/(pn + q − 1): between the customer's own mean and that of all, pγ/(q − 1), which is also what
+    somebody is expected to spend of whom nothing is known (n = 0).
+    """
+    p, q, gamma = theta
+    return np.asarray(p * (gamma + total) / (p * n + q - 1))
+
+
+def fit_gamma_gamma(
+    n: npt.ArrayLike, total: npt.ArrayLike, weight: npt.ArrayLike | None = None, penalizer: float = 0.0
+) -> Maximum:
+    """Fit what customers spend on a purchase by maximum likelihood.
+
+    Each purchase of a customer is Gamma(p, ν), and ν differs between customers
+    as Gamma(q, γ), whatever they buy how often.
+
+    Parameters
+    ----------
+    n : array
+        Purchases of each customer with a known amount, above 0.
+    total : array
+        What they came to, above 0.
+    weight : array, optional
+        Customers with each combination; 1 if not given.
+    penalizer : float
+        Times the sum of the squared parameters, this is taken off the mean
+        logarithm of the likelihood.
+
+    Raises
+    ------
+    ParameterError
+        With fewer than 10 customers, if all spend the same, or if the mean
+        over customers has no bound (q ≤ 1).
+
+    References
+    ----------
+    Colombo & Jiang (1999), A stochastic RFM model, Journal of Interactive
+    Marketing 13(3); Fader & Hardie (2013), The Gamma–Gamma model of monetary
+    value.
+
+    Examples
+    --------
+    >>> from journeykit.estimators.gamma_gamma import fit_gamma_gamma
+    >>> spent = [[9, 11], [35, 40], [5, 4], [22, 30], [60, 41], [15, 13], [80, 95], [12, 9], [33, 28], [18, 25]]
+    >>> fit = fit_gamma_gamma([2] * 10, [sum(each) for each in spent])
+    >>> fit.names
+    ('p', 'q', 'gamma')
+    """
+    n, total = np.asarray(n, dtype=float), np.asarray(total, dtype=float)
+    weight = np.ones(len(n)) if weight is None else np.asarray(weight, dtype=float)
+    customers = float(weight.sum())
+    if customers < 10:
+        raise ParameterError(f"10 customers with an amount on a repeat purchase are needed, got {customers:g}")
+    mean = total / n
+    if np.ptp(mean) <= 1e-9 * mean.max():
+        raise ParameterError(f"all of {customers:g} customers spend {mean[0]:g} a purchase: there is nothing to model")
+    unit = float(weight @ mean) / customers
+    scaled = total / unit  # gamma is then near 1, whatever the currency
+    starts = [np.array([p, q, (q - 1) / p]) for p, q in ((1.5, 3.0), (6.0, 4.0), (3.0, 1.5))]
+
+    def penalty(theta: Floats) -> float:
+        p, q, gamma = theta
+        return customers * penalizer * float(p**2 + q**2 + (gamma * unit) ** 2)
+
+    found = maximise(
+        lambda theta: log_likelihood(theta, n, scaled, weight),
+        starts,
+        NAMES,
+        penalty=penalty if penalizer else None,
+        told=": customers may all spend alike, or one purchase may tell all. Give spend=None to leave it out",
+    )
+    q = float(found.values[1])
+    if q <= 1:
+        raise ParameterError(
+            f"q = {q:.3g}: by this model the mean spend over all customers has no bound, as a few spend very much; "
+            "look for amounts that are wrong, or give spend=None"
+        )
+    logs = found.logs + np.array([0, 0, np.log(unit)])
+    likelihood = log_likelihood(np.exp(logs), n, total, weight)
+    return Maximum(NAMES, logs, found.covariance, likelihood)

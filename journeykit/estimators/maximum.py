@@ -1,0 +1,252 @@
+"""Maximum likelihood of a few positive parameters, and intervals of whatever is computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from journeykit.errors import ParameterError
+from journeykit.estimators.proportions import z_value
+
+Floats = NDArray[np.float64]
+
+STEP = 5e-3
+"""Step of differences of second order, on the scale of logarithms."""
+
+SHORT_STEP = 1e-4
+"""Step of differences of first order."""
+
+NEAR = 1e-6
+"""How much higher the logarithm of the likelihood may still be, by its slope and curvature, where we stop."""
+
+EDGE = 12.0
+"""Logarithm of a parameter beyond which it is on its way to 0 or to infinity."""
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Parameters at the maximum of a likelihood.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the parameters, all positive.
+    logs : array
+        Their logarithms.
+    covariance : array
+        Of the logarithms: the inverse of the curvature of the likelihood.
+    log_likelihood : float
+        Its logarithm there, without a penalty.
+    """
+
+    names: tuple[str, ...]
+    logs: Floats
+    covariance: Floats
+    log_likelihood: float
+
+    @property
+    def values(self) -> Floats:
+        """The parameters."""
+        return np.asarray(np.exp(self.logs))
+
+    def interval(self, confidence: float) -> tuple[Floats, Floats]:
+        """Bounds of the parameters, exp(log θ ± z · standard error) after Wald; 0 or infinite beyond `EDGE`."""
+        spread = z_value(confidence) * np.sqrt(np.diag(self.covariance))
+        low, high = self.logs - spread, self.logs + spread
+        return np.where(low < -EDGE, 0.0, np.exp(low)), np.where(high > EDGE, np.inf, np.exp(np.minimum(high, EDGE)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Lay the parameters out as plain data."""
+        return {
+            "names": list(self.names),
+            "logs": self.logs.tolist(),
+            "covariance": self.covariance.tolist(),
+            "log_likelihood": self.log_likelihood,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Maximum:
+        """Read what `to_dict` laid out."""
+        logs, covariance = np.array(data["logs"], dtype=float), np.array(data["covariance"], dtype=float)
+        return cls(tuple(data["names"]), logs, covariance, float(data["log_likelihood"]))
+
+
+def maximise(
+    log_likelihood: Callable[[Floats], float],
+    starts: Sequence[Floats],
+    names: Sequence[str],
+    *,
+    coarse: Callable[[Floats], float] | None = None,
+    penalty: Callable[[Floats], float] | None = None,
+    told: str = "",
+) -> Maximum:
+    """Find the parameters that make a likelihood largest.
+
+    From each start the way up is looked for by the quasi-Newton method of
+    Broyden, Fletcher, Goldfarb and Shanno, on the scale of logarithms; from
+    the best end on by Newton's, until by slope and curvature less than
+    `NEAR` is left to gain. What ends elsewhere is an error.
+
+    Parameters
+    ----------
+    log_likelihood : callable
+        Logarithm of the likelihood of an array of parameters.
+    starts : sequence of array
+        Parameters to start from.
+    names : sequence of str
+        Names of the parameters.
+    coarse : callable, optional
+        A quicker function, nearly the same, for the way up.
+    penalty : callable, optional
+        What is taken off the logarithm of the likelihood.
+    told : str
+        What it may mean that there is no maximum, for the error.
+
+    Raises
+    ------
+    ParameterError
+        If there is no maximum inside, or it could not be found.
+    """
+    from scipy.optimize import minimize
+
+    def loss(of: Callable[[Floats], float]) -> Callable[[Floats], float]:
+        def fall(logs: Floats) -> float:
+            with np.errstate(all="ignore"):
+                theta = np.exp(np.clip(logs, -60, 60))
+                value = of(theta) - (penalty(theta) if penalty else 0.0)
+            return -value if np.isfinite(value) else 1e300
+
+        return fall
+
+    first, exact = loss(coarse or log_likelihood), loss(log_likelihood)
+    ends = []
+    for start in starts:
+        scale = max(1.0, abs(first(np.log(start))))  # the sum over many customers would drown the step's tolerance
+        found: Any = minimize(
+            partial(_scaled, first, scale),
+            np.log(start),
+            method="L-BFGS-B",
+            jac="3-point",
+            bounds=[(-EDGE - 2, EDGE + 2)] * len(names),
+            options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-9},
+        )
+        ends.append(found)
+    logs = min(ends, key=lambda end: float(end.fun)).x
+    logs, curvature = _climb(exact, first, logs, names, told)
+    covariance: Floats = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+    return Maximum(tuple(names), logs, covariance, float(log_likelihood(np.exp(logs))))
+
+
+def _scaled(function: Callable[[Floats], float], scale: float, logs: Floats) -> float:
+    return function(logs) / scale
+
+
+def _climb(
+    loss: Callable[[Floats], float],
+    coarse: Callable[[Floats], float],
+    logs: Floats,
+    names: Sequence[str],
+    told: str,
+) -> tuple[Floats, Floats]:
+    """Go on by Newton's method, with the quicker function's curvature; return the parameters and the curvature."""
+    for _ in range(40):
+        if np.abs(logs).max() > EDGE:
+            break
+        slope = _slope(loss, logs)
+        values, directions = np.linalg.eigh(_curvature(coarse, logs))
+        # Where it is not yet a bowl: down the slope along each direction, by the size of its curvature.
+        bent = np.maximum(np.abs(values), 1e-3 * np.abs(values).max() + 1e-12)
+        step = directions @ ((directions.T @ slope) / bent)
+        if values[0] > 0 and slope @ step / 2 < NEAR:
+            curvature = _curvature(loss, logs)
+            if np.linalg.eigvalsh(curvature)[0] > 0 and slope @ np.linalg.solve(curvature, slope) / 2 < 10 * NEAR:
+                return logs, curvature
+            coarse = loss
+        step *= min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
+        here = loss(logs)
+        for _ in range(30):
+            if loss(logs - step) <= here:
+                break
+            step = step / 2
+        logs = logs - step
+    far = [f"{name} = {np.exp(log):.3g}" for name, log in zip(names, logs, strict=True)]
+    raise ParameterError(f"the likelihood has no maximum that could be found ({', '.join(far)}){told}")
+
+
+def _slope(function: Callable[[Floats], float], at: Floats) -> Floats:
+    """First derivatives by central differences."""
+    moves = np.eye(len(at)) * SHORT_STEP
+    return np.array([(function(at + move) - function(at - move)) / (2 * SHORT_STEP) for move in moves])
+
+
+def _curvature(function: Callable[[Floats], float], at: Floats) -> Floats:
+    """Second derivatives by central differences."""
+    n = len(at)
+    moves = np.eye(n) * STEP
+    middle = function(at)
+    up, down = (np.array([function(at + sign * move) for move in moves]) for sign in (1, -1))
+    curvature = np.diag((up - 2 * middle + down) / STEP**2)
+    for i in range(n):
+        for j in range(i):
+            both = function(at + moves[i] + moves[j]) + function(at - moves[i] - moves[j])
+            mixed = (both - up[i] - up[j] - down[i] - down[j] + 2 * middle) / (2 * STEP**2)
+            curvature[i, j] = curvature[j, i] = mixed
+    return curvature
+
+
+def with_interval(
+    quantity: Callable[..., Floats], fits: Sequence[Maximum], confidence: float, *, share: bool = False
+) -> tuple[Floats, Floats, Floats]:
+    """Compute a positive quantity of the parameters with its interval, by the delta method.
+
+    Parameters
+    ----------
+    quantity : callable
+        `quantity(parameters of the first fit, parameters of the second, …)`;
+        returns an array.
+    fits : sequence of Maximum
+        Independent of each other.
+    confidence : float
+        Coverage of the intervals.
+    share : bool
+        Whether it lies between 0 and 1: then the interval is symmetric on the
+        scale of log-odds, else of logarithms.
+    """
+    points = [fit.logs for fit in fits]
+
+    def at(moved: Sequence[Floats]) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = np.asarray(quantity(*(np.exp(logs) for logs in moved)), dtype=float)
+            return np.asarray(np.log(value) - np.log1p(-value) if share else np.log(value))
+
+    value = np.asarray(quantity(*(np.exp(logs) for logs in points)), dtype=float)
+    variance = np.zeros(value.shape)
+    for which, fit in enumerate(fits):
+        size = np.minimum(STEP, np.sqrt(np.diag(fit.covariance)) / 10)
+        slopes = []
+        for i, step in enumerate(size):
+            move = np.zeros(len(size))
+            move[i] = step
+            up, down = (
+                at([*points[:which], points[which] + sign * move, *points[which + 1 :]]) for sign in (1.0, -1.0)
+            )
+            with np.errstate(invalid="ignore"):
+                slopes.append((up - down) / (2 * step))
+        for i, left in enumerate(slopes):
+            for j, right in enumerate(slopes):
+                variance = variance + fit.covariance[i, j] * left * right
+    spread = z_value(confidence) * np.sqrt(np.maximum(variance, 0))
+    middle = at(points)
+    with np.errstate(over="ignore"):
+        low, high = middle - spread, middle + spread
+        if share:
+            low, high = 1 / (1 + np.exp(-low)), 1 / (1 + np.exp(-high))
+        else:
+            low, high = np.exp(low), np.exp(high)
+    sure = (value == 0) | (share & (value == 1))  # 0 or 1 whatever the parameters are
+    return value, np.where(sure, value, low), np.where(sure, value, high)
