@@ -236,7 +236,7 @@ def _whole_numbers(column: Piece, untyped: bool) -> tuple[NDArray[np.int64], NDA
     present &= np.isfinite(floats)
     numbers = np.where(present, floats, 0)
     if (np.abs(numbers) >= 2**53).any():
-        example = numbers[np.abs(numbers) >= 2**53][0]
+        example = float(numbers[np.abs(numbers) >= 2**53][0])
         raise LogError(f"customers are numbers too large to be told apart, such as {example!r}: keep them as text")
     if (numbers != np.floor(numbers)).any():
         return None

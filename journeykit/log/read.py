@@ -22,7 +22,7 @@ from journeykit.log.quality import Finding, findings_table
 from journeykit.log.roles import find_roles
 from journeykit.log.rules import Options, check_options, run_rules, thresholds
 from journeykit.log.rules.seen import Seen
-from journeykit.log.sources import LinesLostError, Reading, read_source
+from journeykit.log.sources import LinesLostError, Raw, Reading, read_source
 from journeykit.log.times import resolution_us
 from journeykit.schema import DAY, check_one_of
 
@@ -66,7 +66,7 @@ def read_log(
     Parameters
     ----------
     source : DataFrame, str, Path, list of paths, table or query
-        A frame of pandas; a file (CSV, TSV, JSON lines, these also as .gz or
+        A frame of pandas; a file (CSV, TSV, JSON, these also as .gz or
         .zst; Parquet; Arrow or Feather; a workbook); a folder, a pattern or a
         list of such files, `key=value` folders becoming columns; an address
         that fsspec knows; a table or stream of pyarrow, Polars or DuckDB; with
@@ -174,7 +174,7 @@ def read_log(
                     intake.add(batch)
                     bar.update(n_rows(batch))
             if not intake.rows:
-                raise LogError(_no_usable(len(raw.lost), [each.text for each in raw.lost]))
+                raise LogError(_no_usable(len(raw.lost), _lost_said(raw)))
             taken = intake.finish()
         _give_back_memory(taken.rows_read)
         return taken
@@ -263,13 +263,24 @@ def _good_rows(taken: Taken, on_bad: str) -> NDArray[np.int64] | None:
     if bad.all() or (len(taken.quarantine) and on_bad == "raise"):
         said = _reasons_said(taken)
         if bad.all():
-            raise LogError(_no_usable(taken.rows_read, [said]))
+            raise LogError(_no_usable(taken.rows_read, said))
         raise LogError(f"{len(taken.quarantine)} bad rows among {taken.rows_read}: {said}")
     return np.flatnonzero(~bad) if bad.any() else None
 
 
-def _no_usable(rows: int, said: list[str]) -> str:
-    return f"no usable row among {rows}" + (f": {said[0]}" if said and said[0] else "")
+def _no_usable(rows: int, said: str) -> str:
+    return f"no usable row among {rows}" + (f": {said}" if said else "")
+
+
+def _lost_said(raw: Raw) -> str:
+    """Say why no row could even be cut into cells."""
+    if not raw.lost:
+        return ""
+    first = raw.lost[0]
+    rows = sum(each.reason == first.reason for each in raw.lost)
+    return (
+        f"{first.reason}: {rows} rows, for example row {first.row}: {first.text[:200]!r}; the columns are {raw.columns}"
+    )
 
 
 def _reasons_said(taken: Taken) -> str:

@@ -34,8 +34,9 @@ def write_log(log: InteractionLog, path: str | Path) -> None:
     for name in ("channel", "stage", "value"):
         if name in log.columns:
             frame[name] = log.column(name)
+    nested = [name for name, column in log.properties.items() if _is_nested(column)]
     for name, column in log.properties.items():
-        frame[f"property.{name}"] = column
+        frame[f"property.{name}"] = _as_json(column) if name in nested else column
     for name, found in log.segments.items():  # the same on all of a customer's events, and so next to nothing
         labels = pd.Categorical.from_codes(found.codes, categories=found.labels)
         frame[f"segment.{name}"] = labels.take(log.customer_codes)
@@ -52,12 +53,16 @@ def write_log(log: InteractionLog, path: str | Path) -> None:
         "stages": None if log.stage_model is None else log.stage_model.to_dict(),
         "personal": sorted(log.personal),
         "texts": [name for name, column in log.properties.items() if isinstance(column.dtype, pd.StringDtype)],
+        "nested": nested,
         "quality": json.loads(log.quality.to_json(orient="split")),
         "quarantine": None,
     }
     if len(log.quarantine):
         context["quarantine"] = json.loads(log.quarantine.astype("string").to_json(orient="split"))
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    try:
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise LogError(f"the log holds what Parquet has no type for: {error}") from error
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(context).encode()})
     pq.write_table(table, path, compression="zstd")
 
@@ -89,7 +94,7 @@ def read_stored(path: str | Path) -> InteractionLog | None:
         channel_codes=_recode(frame["channel"], channels).astype(np.int32) if channels is not None else None,
         channels=pd.Index(channels, dtype=object) if channels is not None else None,
         values=frame["value"].to_numpy(np.float64, copy=True) if "value" in frame else None,
-        properties=_properties(frame, context.get("texts", ())),
+        properties=_properties(frame, context.get("texts", ()), context.get("nested", ())),
         quality=_table(context["quality"]),
         quarantine=_quarantine(context["quarantine"]),
         rows_read=context["rows_read"],
@@ -106,13 +111,34 @@ def read_stored(path: str | Path) -> InteractionLog | None:
     return replace(log, stage_model=model, stage_codes=_recode(frame["stage"], list(model.stages)).astype(np.int16))
 
 
-def _properties(frame: pd.DataFrame, texts: Collection[str]) -> dict[str, pd.Series]:
+def _is_nested(column: pd.Series) -> bool:
+    """Whether a column holds lists or dicts: Arrow would give all of its dicts the keys of any."""
+    return column.dtype == object and any(isinstance(each, list | dict) for each in column)
+
+
+def _as_json(column: pd.Series) -> pd.Series:
+    def write(value: Any) -> str | None:
+        if not isinstance(value, list | dict) and pd.isna(value):
+            return None
+        try:
+            text = json.dumps(value, ensure_ascii=False)
+        except (TypeError, ValueError):
+            text = ""
+        if not text or json.loads(text) != value:  # a tuple, a date, a key that is a number …
+            raise LogError(f"property {column.name!r} holds {value!r}, which can't be written without loss")
+        return text
+
+    return column.map(write)
+
+
+def _properties(frame: pd.DataFrame, texts: Collection[str], nested: Collection[str]) -> dict[str, pd.Series]:
     found = {}
     for column in frame.columns:
         if column.startswith("property."):
             name = column.removeprefix("property.")
             # Pandas reads texts back as objects, whatever they were.
             kept = frame[column].astype(text_type()) if name in texts else frame[column]
+            kept = kept.map(json.loads, na_action="ignore") if name in nested else kept
             found[name] = kept.rename(name)
     return found
 

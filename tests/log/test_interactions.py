@@ -188,3 +188,22 @@ def test_a_touchpoint_that_changes_its_stage_is_shown_in_both():
     log = make_log([("a", "visit", 0), ("a", "order", 1), ("a", "visit", 2)]).with_stages(StageModel.digital())
     assert touchpoint_table(log)["touchpoint"].tolist() == ["visit", "order", "visit"]
     assert touchpoint_table(log, top=0).empty
+
+
+def test_lists_and_dicts_are_written_and_read_without_loss(tmp_path):
+    items = [{"a": 1}, {"b": [2, None]}, None, ["x", {"y": "ş"}]]
+    raw = pd.DataFrame({"customer": range(4), "time": "2024-01-01", "touchpoint": "x"})
+    log = read_log(raw.assign(items=pd.Series(items, dtype=object)), observed_until="2024-02-01")
+    log.to_parquet(tmp_path / "log.parquet")
+    assert read_log(tmp_path / "log.parquet").frame()["items"].tolist() == items
+
+
+@pytest.mark.parametrize(
+    ("items", "says"),
+    [([[(1, 2)], None], "property 'items' holds"), ([{1: 2}, None], "property 'items' holds"), ([1 + 2j, 3], "items")],
+)
+def test_what_parquet_cannot_hold_is_refused(tmp_path, items, says):
+    raw = pd.DataFrame({"customer": range(2), "time": "2024-01-01", "touchpoint": "x"})
+    log = read_log(raw.assign(items=items), observed_until="2024-02-01")
+    with pytest.raises(LogError, match=says):
+        log.to_parquet(tmp_path / "log.parquet")

@@ -412,3 +412,29 @@ def test_texts_numbers_and_rows_set_aside_come_back_from_the_file(tmp_path):
         .fillna("")
         .equals(log.quarantine[["row", "reason", "line"]].fillna(""))
     )
+
+
+@pytest.mark.parametrize("name", ["log.json", "log.jsonl"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_of_objects_is_read_like_lines(tmp_path, name, indent):
+    rows = [
+        {"customer": 7, "time": "2024-01-01", "touchpoint": "visit", "items": {"a": 1}},
+        "no object",
+        {"customer": 8, "time": "2024-01-02", "touchpoint": "sipariş"},
+    ]
+    array, lines = tmp_path / name, tmp_path / "lines.jsonl"
+    array.write_text(json.dumps(rows, indent=indent), encoding="utf-8")
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    log, same = read_log(array), read_log(lines)
+    pd.testing.assert_frame_equal(log.frame(), same.frame())
+    assert log.quarantine[["row", "reason"]].values.tolist() == [[1, "invalid_json"]]
+    array.write_text(json.dumps(rows)[:-9], encoding="utf-8")
+    with pytest.raises(LogError, match=r"log\.json.* as JSON"):
+        read_log(array)
+
+
+def test_an_index_that_has_a_name_is_a_column():
+    frame = EVENTS.set_index("customer") if "customer" in EVENTS else EVENTS
+    assert read_log(frame).frame().equals(read_log(EVENTS).frame())
+    both = EVENTS.set_index(["customer", "time"])
+    assert read_log(both).frame().equals(read_log(EVENTS).frame())

@@ -103,7 +103,7 @@ def test_blank_lines_are_no_rows(write):
         (HEADER, "no usable row among 0"),
         ("customer,customer,time,touchpoint\n1,2,2024-01-01,x\n", r"\['customer'\] occur twice"),
         (ROWS, "no column 'customer'"),
-        (HEADER + "a,b\n", "no usable row among 1: a,b"),
+        (HEADER + "a,b\n", "no usable row among 1: broken_line: 1 rows, for example row 0: 'a,b'"),
     ],
 )
 def test_a_file_that_is_no_log_is_refused(write, content, says):

@@ -15,19 +15,19 @@ from journeykit.log.pieces import Batch, is_arrow, n_rows
 from journeykit.log.quality import Finding
 from journeykit.log.sources.columnar import ArrowFile, ParquetFile
 from journeykit.log.sources.csv_files import CsvFile
-from journeykit.log.sources.json_files import JsonFile
+from journeykit.log.sources.json_files import json_file
 from journeykit.log.sources.raw import OneFile, Raw, Reading
 from journeykit.log.sources.tables import Workbook
 
 _PACKED = (".gz", ".zst")
 KINDS: dict[str, tuple[Callable[[str, Reading], OneFile], tuple[str, ...]]] = {
     "CSV": (CsvFile, (".csv", ".tsv", ".txt")),
-    "JSON lines": (JsonFile, (".jsonl", ".ndjson")),
+    "JSON": (json_file, (".jsonl", ".ndjson", ".json")),
     "Parquet": (ParquetFile, (".parquet", ".pq")),
     "Arrow": (ArrowFile, (".arrow", ".feather", ".ipc")),
     "workbook": (Workbook, (".xlsx", ".xls", ".xlsb", ".ods")),
 }
-"""Kind of file → its reader and its endings; CSV and JSON lines may be packed as .gz or .zst."""
+"""Kind of file → its reader and its endings; CSV and JSON may be packed as .gz or .zst."""
 
 DATABASES = (".sqlite", ".sqlite3", ".db", ".duckdb")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -39,7 +39,7 @@ def kind_of(path: str) -> str | None:
     for packed in _PACKED:
         if name.endswith(packed):
             name = name.removesuffix(packed)
-            return next((kind for kind in ("CSV", "JSON lines") if name.endswith(KINDS[kind][1])), None)
+            return next((kind for kind in ("CSV", "JSON") if name.endswith(KINDS[kind][1])), None)
     return next((kind for kind, (_, endings) in KINDS.items() if name.endswith(endings)), None)
 
 

@@ -1,10 +1,12 @@
-"""JSON lines: one object a line; a column for each key that any of them has."""
+"""JSON: one object a line, or one array of objects; a column for each key that any of them has."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from journeykit.errors import LogError
@@ -12,7 +14,7 @@ from journeykit.log.pieces import Batch
 from journeykit.log.quality import Finding
 from journeykit.log.sources.engine import engine, file_literal, literal, name, stream
 from journeykit.log.sources.raw import Lost, Raw, Reading, ahead
-from journeykit.log.sources.text import Survey, plain_file, survey
+from journeykit.log.sources.text import Survey, open_bytes, plain_file, survey
 
 # No line of JSON can hold this character: inside its texts, control characters are written \\u001f.
 _NOWHERE = "\x1f"
@@ -96,6 +98,33 @@ class JsonFile:
             f"SELECT {', '.join(cells)}, broken FROM "
             f"(SELECT json_transform({_OBJECT}, {types}) AS cells, {broken} AS broken FROM {_lines(plain)})"
         )
+
+
+class JsonArray(JsonFile):
+    """A file that holds one array: its elements are written as lines, and read as such.
+
+    It is parsed in memory; a large log is better written as lines.
+    """
+
+    def __init__(self, path: str, reading: Reading) -> None:
+        with open_bytes(path) as file:
+            content = file.read()
+        try:
+            elements = json.loads(content.decode(reading.encoding or json.detect_encoding(content)))
+        except (ValueError, LookupError) as error:
+            raise LogError(f"cannot read {path!r} as JSON: {error}") from error
+        self._folder = TemporaryDirectory()  # goes when this does
+        lines = Path(self._folder.name) / "lines.jsonl"
+        with lines.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(element, ensure_ascii=False) + "\n" for element in elements)
+        super().__init__(str(lines), Reading())
+
+
+def json_file(path: str, reading: Reading) -> JsonFile:
+    """Look at a JSON file: one that begins with a bracket holds an array, any other lines."""
+    with open_bytes(path) as file:
+        begin = file.read(1 << 10).decode("utf-8-sig", "replace").lstrip()
+    return JsonArray(path, reading) if begin.startswith("[") else JsonFile(path, reading)
 
 
 def _lines(plain: str) -> str:

@@ -114,7 +114,10 @@ class LinesLostError(Exception):
 
 
 def of_frame(frame: pd.DataFrame) -> Raw:
-    """Take a DataFrame as a source."""
+    """Take a DataFrame as a source; levels of its index that have a name are columns like others."""
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    if levels:
+        frame = frame.reset_index(level=levels, drop=False) if frame.index.nlevels > 1 else frame.reset_index()
     return Raw(list(frame.columns), iter([frame]))
 
 
