@@ -54,27 +54,38 @@ def first_silences(days, counts, every, offsets, from_day, limits, last_day, exi
             j += 1
 
 
-@loop("i4", "i1", "i8", "i8", "i4", "int", "out i4", "out i1", "out i4", "int", "int")
-def first_ends(days, kinds, offsets, after_row, from_day, last_day, exits, ends, back, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Find each customer's first event of a kind that ends (2, 3, …), stored after a row and on a day or later.
+@loop("i4", "i1", "i8", "i8", "i4", "int", "bool", "i8", "out i8", "out i4", "out i4", "out i1", "out i4", "int", "int")
+def find_spells(
+    days, kinds, offsets, after_row, from_day, last_day, every, place, row, begins, exits, ends, back, first, last
+):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Find each customer's spells: from the start to the first event of a kind that ends (2, 3, …), and again.
 
-    `exits` is its day and `ends` its kind, or `last_day` and 0; `back` is the
-    day of the first start (kind 1) after it, or NEVER. A `from_day` of NEVER
-    leaves the customer out.
+    The first begins on `from_day` (NEVER leaves the customer out), and only
+    what is stored after `after_row` can end it. After an end the next event
+    of kind 1 begins another, if `every` is asked for. Spells are written from
+    `place[customer]` on: `begins` and `exits` are days, `ends` the kind, or
+    `last_day` and 0; `back` is the day of the first start after the end, or
+    NEVER. What is never written keeps its `exits`.
     """
     for customer in range(first, last):
         if from_day[customer] == NEVER:
             continue
-        exits[customer], ends[customer], back[customer] = last_day, 0, NEVER
+        k = place[customer]
+        row[k], begins[k], exits[k], ends[k], back[k] = after_row[customer], from_day[customer], last_day, 0, NEVER
+        running = True
         for i in range(max(offsets[customer], after_row[customer] + 1), offsets[customer + 1]):
             if days[i] > last_day:
                 break
-            if ends[customer] == 0:
+            if running:
                 if kinds[i] >= 2 and days[i] >= from_day[customer]:
-                    exits[customer], ends[customer] = days[i], kinds[i]
+                    exits[k], ends[k], running = days[i], kinds[i], False
             elif kinds[i] == 1:
-                back[customer] = days[i]
-                break
+                back[k] = days[i]
+                if not every:
+                    break
+                k += 1
+                row[k], begins[k], exits[k], ends[k], back[k] = i, days[i], last_day, 0, NEVER
+                running = True
 
 
 @loop("i4", "i4", "i4", "i1", "b1", "out i8 2d")

@@ -1,13 +1,15 @@
 """Churn as survival: honest durations out of a log, and curves of them."""
 
 from journeykit.analyses.churn.curve import SurvivalCurve, survival_curve
-from journeykit.analyses.churn.rules import Cancel, Inactivity
-from journeykit.analyses.churn.tenures import Tenures, tenures
+from journeykit.analyses.churn.measured import tenures
+from journeykit.analyses.churn.rules import Cancel, Contract, Inactivity
+from journeykit.analyses.churn.tenures import Tenures
 from journeykit.analyses.churn.threshold import ChurnThreshold, churn_threshold
 
 __all__ = [
     "Cancel",
     "ChurnThreshold",
+    "Contract",
     "Inactivity",
     "SurvivalCurve",
     "Tenures",

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from journeykit.analyses.churn.estimate import Counts
+from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.rules import Inactivity
 from journeykit.analyses.churn.shared import groups_of, nobody
-from journeykit.analyses.churn.spans import Query
 from journeykit.analyses.churn.tally import count_spans, left_out_reasons
 from journeykit.analyses.churn.tenures import Tenures
 from journeykit.journey.groups import in_order
@@ -19,14 +19,16 @@ from journeykit.results.base import left_out_table
 
 def counts_of_tenures(source: Tenures) -> Counts:
     """Take tenures as counts of 1, with what is known of come-backs and other silences."""
+    source = source.whole()
     table = source.table
     if table.empty:
         raise nobody(source.left_out, "to draw a curve of")
     group = groups_of(table)
     groups = group.cat.categories.tolist()
-    spans = table[["enters_days", "duration_days", "end"]].assign(
-        group=group, customers=1, limit=source.params["limit_days"]
-    )
+    spans = pd.DataFrame(
+        {"enters_days": source.enters, "duration_days": source.duration, "end": table["end"], "group": group,
+         "customers": 1, "limit": source.params["limit_days"]}
+    )  # fmt: skip
     back = None
     if "comeback_days" in table:
         ended = table[table["event"]]

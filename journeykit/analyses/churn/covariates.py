@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,13 @@ from journeykit.journey.steps import Step, as_step
 from journeykit.log.interactions import InteractionLog
 from journeykit.schema import MISSING, UNMAPPED
 
-TAKEN = ("customer", "time", "segment", "started_at", "enters_days", "duration_days", "event", "end", "came_back",
-         "comeback_days")  # fmt: skip
+if TYPE_CHECKING:
+    from journeykit.analyses.churn.question import Starts
+
+Codes = npt.NDArray[np.int64]
+
+TAKEN = ("customer", "time", "segment", "spell", "started_at", "enters_days", "duration_days", "enters_terms",
+         "duration_terms", "event", "end", "came_back", "comeback_days")  # fmt: skip
 """Names that the table of tenures, or nobody's covariate, has."""
 
 
@@ -34,7 +39,7 @@ def settle_covariates(log: Any, covariates: Any, window: Any) -> tuple[dict[str,
         if counted:
             raise ParameterError(
                 f'{counted[0]!r} is behaviour, so say until when it counts, as in covariate_window="30d": '
-                "over a whole tenure, whoever stays longer has done more"
+                "over a whole tenure, whoever stays longer has done more. Or name it in changing, followed by day"
             )
         return found, None
     if not counted:
@@ -48,7 +53,7 @@ def _named(covariates: Any) -> dict[str, Any]:
     if isinstance(covariates, Mapping):
         return {str(name): what for name, what in covariates.items()}
     if isinstance(covariates, pd.Series | pd.DataFrame | np.ndarray):
-        raise ParameterError(_without_times("covariates"))
+        raise refuse_without_times("covariates")
     if isinstance(covariates, str | Step):
         covariates = [covariates]
     if not isinstance(covariates, Iterable):
@@ -64,7 +69,7 @@ def _named(covariates: Any) -> dict[str, Any]:
 
 def _as_covariate(log: Any, name: str, what: Any) -> str | Step:
     if isinstance(what, pd.Series | pd.DataFrame | np.ndarray) or callable(what):
-        raise ParameterError(_without_times(f"covariate {name!r}"))
+        raise refuse_without_times(f"covariate {name!r}")
     derived = log.stage_model.derived if log.stage_model else ()
     if isinstance(what, str) and (what in log.columns or what in derived or what in FIRST_OF):
         if what in ("customer", "time"):
@@ -75,11 +80,13 @@ def _as_covariate(log: Any, name: str, what: Any) -> str | Step:
     return step
 
 
-def _without_times(what: str) -> str:
-    return (
+def refuse_without_times(what: str) -> ParameterError:
+    """Say why values without times are refused, and what to do."""
+    return ParameterError(
         f"{what} must be columns or events of the log, because values without times may have been read after the "
         "start: whoever stays longer can do more, and would seem to stay because of it. Join what is known of "
-        "customers with log.with_customers(…, known_at=…), and name behaviour by its event, with covariate_window"
+        "customers with log.with_customers(…, known_at=…), and name behaviour by its event, with covariate_window, "
+        "or in changing"
     )
 
 
@@ -102,8 +109,8 @@ def _window_days(log: Any, window: Any) -> int:
 # -- in a tally ------------------------------------------------------------------------------
 
 
-def read_at_start(log: InteractionLog, column: str, rows: npt.NDArray[np.int64]) -> pd.Index:
-    """Read a column at each customer's start event: numbers as they are, else names, with one for missing."""
+def read_at_start(log: InteractionLog, column: str, rows: Codes, customer: Codes) -> pd.Index:
+    """Read a column at the events that start tenures: numbers as they are, else names, with one for missing."""
     if column in log.columns and column not in log.segments:
         values = log.column(column)
         if pd.api.types.is_numeric_dtype(values.dtype):
@@ -113,19 +120,22 @@ def read_at_start(log: InteractionLog, column: str, rows: npt.NDArray[np.int64])
     if column in log.segments:
         found = log.segments[column]
         named = np.array([*map(str, found.labels), MISSING], dtype=object)
-        values_of: pd.Index = pd.Index(named[found.codes])
+        values_of: pd.Index = pd.Index(named[found.codes[customer]])
         return values_of
-    codes, labels = labels_at(log, column, np.maximum(rows, 0), log.offsets[:-1])
+    codes, labels = labels_at(log, column, np.maximum(rows, 0), log.offsets[customer])
     names: pd.Index = pd.Index(np.where(rows < 0, missing, np.array(labels, dtype=object)[codes]))
     return names
 
 
-def count_in_window(
-    log: InteractionLog, step: Step, start_day: npt.NDArray[np.int32], rows: npt.NDArray[np.int64], days: int
-) -> npt.NDArray[np.int64]:
-    """Count each customer's events of a step, from the start event on, until so many days after it."""
+def count_in_window(log: InteractionLog, step: Step, starts: Starts, days: int) -> Codes:
+    """Count the events of a step in each tenure, from the start event on, until so many days after it."""
     at = np.flatnonzero(step.mask(log))
-    customer = log.customer_codes[at]
-    age = log.days[at] - start_day[customer].astype(np.int64)
-    inside = (age >= 0) & (age <= days) & (at >= rows[customer])
-    return np.bincount(customer[inside], minlength=log.n_customers).astype(np.int64)
+    key = _by_day(log.customer_codes[at], log.days[at])
+    first = np.maximum(np.searchsorted(at, starts.row), np.searchsorted(key, _by_day(starts.customer, starts.day)))
+    end = np.searchsorted(key, _by_day(starts.customer, starts.day + np.int64(days)), side="right")
+    return np.maximum(end - first, 0)
+
+
+def _by_day(customer: npt.NDArray[Any], day: npt.NDArray[Any]) -> Codes:
+    """Put customer and day in one number, in the order of a log's events."""
+    return customer.astype(np.int64) * 2**32 + day

@@ -10,11 +10,12 @@ import pandas as pd
 
 from journeykit.analyses.churn.counts import counts_of_log, counts_of_tenures
 from journeykit.analyses.churn.estimate import estimate
+from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.query import definition_of, described, settle
+from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.rules import Cancel, Inactivity, whole_days
 from journeykit.analyses.churn.shared import ChurnResult, by_segment, records, rule_sentences, segment
-from journeykit.analyses.churn.spans import Query
-from journeykit.analyses.churn.tenures import Tenures, customers_of, tenures_of
+from journeykit.analyses.churn.tenures import Tenures, customers_of
 from journeykit.errors import ParameterError
 from journeykit.estimators.hazards import period_hazard, smoothed_hazard
 from journeykit.estimators.logrank import logrank

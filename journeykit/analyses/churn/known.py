@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,11 @@ from journeykit.log.interactions import InteractionLog
 from journeykit.loops.tenures import NEVER
 from journeykit.schema import MISSING, UNMAPPED
 
+if TYPE_CHECKING:
+    from journeykit.analyses.churn.question import Starts
+
 Days = npt.NDArray[np.int32]
+Codes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -45,39 +49,28 @@ class Known:
         return np.where(self.late, np.maximum(enters, np.minimum(age, NEVER)), enters).astype(np.int32)
 
 
-def group_labels(log: InteractionLog, by: str | None, rows: npt.NDArray[np.int64]) -> tuple[Days, pd.Index]:
-    """Read each customer's group at an event, -1 for none: codes, and the labels of the groups.
+def group_labels(log: InteractionLog, by: str | None, rows: Codes, customer: Codes) -> tuple[Days, pd.Index]:
+    """Read the groups of customers at one event each, -1 for none: codes, and the labels of the groups.
 
     Of a segment (`with_segment`, `with_customers(known_at=…)`) it is the
     label, whenever it became known.
     """
     if by is None:
-        return np.zeros(log.n_customers, np.int32), pd.Index([OVERALL], dtype=object)
+        return np.zeros(len(rows), np.int32), pd.Index([OVERALL], dtype=object)
     if by in log.segments:
         found = log.segments[by]
         names = [*map(str, found.labels), MISSING]
         one_each, unique = pd.factorize(np.array(names, dtype=object))  # 1 and "1" read the same
-        return one_each[found.codes].astype(np.int32), pd.Index(unique, dtype=object)
-    codes, labels = labels_at(log, by, np.maximum(rows, 0), log.offsets[:-1])
+        return one_each[found.codes[customer]].astype(np.int32), pd.Index(unique, dtype=object)
+    codes, labels = labels_at(log, by, np.maximum(rows, 0), log.offsets[customer])
     missing = labels.index(UNMAPPED if by == "stage" else MISSING)
     return np.where(rows < 0, missing, codes).astype(np.int32), pd.Index(labels, dtype=object)
 
 
-def find_known(
-    log: InteractionLog,
-    segment: str,
-    start_day: Days,
-    rows: npt.NDArray[np.int64],
-    *,
-    same_day: bool,
-    by_activity: bool,
-) -> Known:
-    """Find since when a segment is known.
-
-    `rows` is the event that starts each customer, -1 if there is none. With
-    `same_day` what becomes known on the first day counts as known at once.
-    """
-    known_at = log.segments[segment].known_at
+def find_known(log: InteractionLog, segment: str, starts: Starts, *, same_day: bool, by_activity: bool) -> Known:
+    """Find since when a segment is known; with `same_day` what becomes known on the first day is known at once."""
+    rows, start_day = starts.row, starts.day
+    known_at = log.segments[segment].known_at[starts.customer]
     day = np.where(known_at < log.observed_until, _local_days(log, np.minimum(known_at, log.observed_until)), NEVER)
     at_once = same_day | ((rows >= 0) & (known_at <= log.times[np.maximum(rows, 0)]))
     late = (day > start_day) | ((day == start_day) & ~at_once)

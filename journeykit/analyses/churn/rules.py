@@ -10,9 +10,15 @@ from typing import Any
 from journeykit import schema
 from journeykit.errors import ParameterError
 from journeykit.journey.steps import Step, as_step
+from journeykit.schema import check_one_of
 
 INACTIVITY = "inactivity"
 """Name of the end that a silence makes."""
+
+NOT_RENEWED = "not_renewed"
+"""Name of the end of a contract."""
+
+SPELLS = ("every", "first")
 
 OVERALL = "overall"
 """The group of everybody, where nothing splits them."""
@@ -71,8 +77,9 @@ class Cancel:
     The tenure runs from the start event (or the sign-up) to the first event
     stored after it that ends it, on the day of that event. What ends it
     otherwise competes: such customers did not cancel, and could no longer.
-    Starting again afterwards is coming back; only the first tenure of a
-    customer counts.
+    Starting again afterwards is coming back, and opens a new spell with a
+    clock of its own; intervals and tests take the spells of one customer
+    together (`cluster`).
 
     Parameters
     ----------
@@ -81,6 +88,12 @@ class Cancel:
     other : mapping or collection, optional
         Other events that end the tenure: names, or a mapping of your word for
         the end → the step that makes it.
+    again : str, collection of str or Step, optional
+        The event that starts a customer again who had left: the start event,
+        if not given. With sign-up dates and without it nobody is seen to come
+        back.
+    spells : {"every", "first"}
+        Whether later spells count, or only each customer's first.
 
     Examples
     --------
@@ -91,6 +104,12 @@ class Cancel:
 
     event: Any
     other: Any = ()
+    again: Any = None
+    spells: str = "every"
+
+    def __post_init__(self) -> None:
+        """Check the options at the door."""
+        check_one_of("spells", self.spells, SPELLS)
 
     def steps(self, log: Any) -> dict[str, Step]:
         """Return each end's name and what makes it; the cancelling event leads."""
@@ -108,6 +127,86 @@ class Cancel:
                 raise ParameterError(f"two ends have the same name, {name!r}")
             found[str(name)] = as_step(step, log)
         return found
+
+
+CALENDAR = {"month": 1, "quarter": 3, "year": 12}
+"""Months of terms that follow the calendar."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A customer is gone when a term ends and is not renewed: subscriptions, memberships, passes.
+
+    The first term begins with the start event (or the sign-up). Term k ends,
+    and is decided, k periods after that day: on the same day of the month, or
+    the month's last where there is none. It is renewed if a renewal comes
+    until then, or within the grace period after it. A renewal counts for the
+    earliest term that has none yet, so that paying ahead is possible; several
+    of one day are one, and those of the first day belong to the start.
+
+    Time is counted in terms, not in days: nobody can leave between two
+    decisions. A decision is complete when its grace period has been observed
+    whole, whether or not it was made before: else those who renew early would
+    be counted sooner than those who do not renew. Customers are censored at
+    their last complete decision. Who renews after all, or starts again, comes
+    back, and opens a new spell.
+
+    Parameters
+    ----------
+    period : {"month", "quarter", "year"} or str or timedelta
+        Length of a term: of the calendar, or a number of whole days, as in
+        `"7d"`.
+    renewal : str, collection of str or Step, optional
+        The event that renews, such as a payment; the start event, repeated,
+        if not given.
+    grace : str or timedelta, optional
+        How long after the end of a term it can still be renewed, in whole
+        days; not at all, if not given.
+    spells : {"every", "first"}
+        Whether later spells count, or only each customer's first.
+
+    Examples
+    --------
+    >>> rule = jk.Contract(period="month", renewal="payment", grace="5d")
+    >>> rule.months, rule.days, rule.grace_days
+    (1, 0, 5)
+    >>> jk.Contract(period="week").days
+    7
+    """
+
+    period: str | timedelta = "month"
+    renewal: Any = None
+    grace: str | timedelta | None = None
+    spells: str = "every"
+
+    def __post_init__(self) -> None:
+        """Check the options at the door."""
+        check_one_of("spells", self.spells, SPELLS)
+        if self.period not in (*CALENDAR, "week"):
+            whole_days(self.period, name="period")
+        if self.grace_days >= (self.days or 28 * self.months):
+            raise ParameterError(f"grace must be shorter than the period, got {self.grace!r} and {self.period!r}")
+
+    @property
+    def months(self) -> int:
+        """Months of a term that follows the calendar; else 0."""
+        return CALENDAR.get(str(self.period), 0)
+
+    @property
+    def days(self) -> int:
+        """Days of a term of fixed length; else 0."""
+        if self.months:
+            return 0
+        return 7 if self.period == "week" else whole_days(self.period, name="period")
+
+    @property
+    def grace_days(self) -> int:
+        """Days after the end of a term within which it can still be renewed."""
+        return 0 if self.grace is None else whole_days(self.grace, name="grace")
+
+    def longest_days(self) -> int:
+        """The longest that a term and its grace can last."""
+        return (self.days or {1: 31, 3: 92, 12: 366}[self.months]) + self.grace_days
 
 
 def _name(step: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -43,6 +44,27 @@ def by_segment(frame: pd.DataFrame, by: Any) -> pd.DataFrame:
     if "group" not in frame:
         return frame
     return frame.rename(columns={"group": "segment"}) if by else frame.drop(columns="group")
+
+
+def unit_of(params: Mapping[str, Any]) -> str:
+    """Tell what ages are counted in: days, or the terms of a contract."""
+    return "terms" if params.get("churn") == "contract" else "days"
+
+
+IN_DAYS = ("comeback_days", "limit_days", "at_risk_days")
+"""What is counted in days whatever the unit of ages."""
+
+
+def in_unit(frame: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """Name the columns of ages by their unit."""
+    if unit == "days":
+        return frame
+    names = {
+        name: re.sub(r"_days(?=$|_low$|_high$)", f"_{unit}", name)
+        for name in map(str, frame.columns)
+        if not name.startswith(IN_DAYS)
+    }
+    return frame.rename(columns=names)
 
 
 def groups_of(table: pd.DataFrame) -> pd.Series:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from journeykit.analyses.churn.known import group_labels, refuse_late_segments
-from journeykit.analyses.churn.spans import REASONS, Days, first_rows
+from journeykit.analyses.churn.question import REASONS, Days
+from journeykit.analyses.churn.starts import first_rows
 from journeykit.estimators.risk import risk_table
 from journeykit.estimators.survival import curve_at, kaplan_meier
 from journeykit.journey.observed import observed_days
@@ -181,7 +182,7 @@ def _marked(log: InteractionLog, activity: Activity) -> Marked:
     step = activity.step
     start = first_rows(log, activity.start or step, np.full(log.n_customers, -NEVER, np.int32))
     refuse_late_segments(log, activity.by, start)
-    group, labels = group_labels(log, activity.by, start)
+    group, labels = group_labels(log, activity.by, start, np.arange(log.n_customers))
     return Marked(
         days=log.days,
         marks=no_marks() if step is None else step.mask(log),

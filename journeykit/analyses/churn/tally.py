@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from journeykit.analyses.churn.changing import split
 from journeykit.analyses.churn.covariates import count_in_window, read_at_start
 from journeykit.analyses.churn.known import group_labels
+from journeykit.analyses.churn.question import COVARIATE, KEPT, REASONS, Days, Flags, Query, Spans, Starts
 from journeykit.analyses.churn.rules import Inactivity
-from journeykit.analyses.churn.spans import COVARIATE, KEPT, REASONS, Days, Flags, Query, Spans, Starts, measure
+from journeykit.analyses.churn.spans import measure
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops.tenures import count_equal, extents
 
@@ -21,39 +23,71 @@ COUNTED = ["what", "limit", "group", "enters_days", "duration_days", "end"]
 
 
 def list_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
-    """List one row a customer, by (customer, group, columns as covariates), those without a span with their reason."""
+    """List spans, those left out with their reason: a row a customer, or a spell, or a part of one without changes.
+
+    The key is (customer, [spell], [part], group, columns as covariates): values are keys, since only numbers of
+    events can be added. `last` marks the row that ends a span.
+    """
     starts, spans = measure(log, query)
     (each,) = spans
-    codes, labels = group_labels(log, query.by, starts.row)
-    everybody = np.arange(log.n_customers)
-    levels: list[Any] = [log.customers, labels]
-    places: list[Any] = [everybody, codes]
-    names, counts = ["customer", "group"], {}
+    codes, labels = group_labels(log, query.by, starts.row, starts.customer)
+    keys: dict[str, tuple[Any, Any]] = {"customer": (log.customers, starts.customer)}
+    if query.spells:
+        keys["spell"] = (pd.RangeIndex(int(starts.spell.max(initial=0)) + 1), starts.spell)
+    keys["group"] = (labels, codes)
+    counts = {
+        "start_day": each.start_day,
+        "enters_days": each.enters,
+        "duration_days": each.duration,
+        "ends": each.ends.astype(np.int64),
+        "back_wait": each.back_wait,
+        "came_back": each.came_back.astype(np.int64),
+        "seen_at_start": starts.seen_at_start.astype(np.int64),
+        "reason": each.reason.astype(np.int64),
+    }
     for name, what in query.covariates.items():
-        if isinstance(what, str):  # values are keys, since only numbers of events can be added
-            place, level = pd.factorize(read_at_start(log, what, starts.row))
-            levels.append(level)
-            places.append(place)
-            names.append(f"{COVARIATE}{name}")
+        if isinstance(what, str):
+            place, level = pd.factorize(read_at_start(log, what, starts.row, starts.customer))
+            keys[f"{COVARIATE}{name}"] = level, place
         else:
             assert query.window_days is not None
-            window = (starts.day, starts.row, query.window_days)
-            counts[f"{COVARIATE}{name}"] = count_in_window(log, what, *window)
-    key = pd.MultiIndex(levels, places, names=names, verify_integrity=False)
-    return pd.DataFrame(
-        {
-            "start_day": each.start_day,
-            "enters_days": each.enters,
-            "duration_days": each.duration,
-            "ends": each.ends.astype(np.int64),
-            "back_wait": each.back_wait,
-            "came_back": each.came_back.astype(np.int64),
-            "seen_at_start": starts.seen_at_start.astype(np.int64),
-            "reason": each.reason.astype(np.int64),
-        }
-        | counts,
-        index=key,
-    )
+            counts[f"{COVARIATE}{name}"] = count_in_window(log, what, starts, query.window_days)
+    if query.changing:
+        keys, counts = _in_rows(log, query, starts, each, keys, counts)
+    levels, places = zip(*keys.values(), strict=True)
+    index = pd.MultiIndex(list(levels), list(places), names=list(keys), verify_integrity=False)
+    return pd.DataFrame(counts, index=index)
+
+
+def _in_rows(
+    log: InteractionLog, query: Query, starts: Starts, spans: Spans, keys: dict[str, Any], counts: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Repeat what is known of each span in the rows that it is cut into; those left out have one."""
+    rows = split(log, query, starts, spans)
+    out = np.flatnonzero(spans.reason != KEPT)
+    span = np.append(rows.span, out)
+    order = np.argsort(span, kind="stable")
+    nothing = np.zeros(len(out), np.int64)
+
+    def laid(values: Any, of_out: Any) -> Any:
+        return np.append(values, of_out)[order]
+
+    span, last = span[order], laid(rows.last, nothing > 0)
+    keys = {name: (level, np.asarray(place)[span]) for name, (level, place) in keys.items()}
+    part = laid(rows.part, nothing)
+    keys["part"] = (pd.RangeIndex(int(part.max(initial=0)) + 1), part)
+    counts = {name: np.asarray(values)[span] for name, values in counts.items()}
+    counts |= {"enters_days": laid(rows.enters, nothing), "duration_days": laid(rows.duration, nothing)}
+    for name in ("ends", "back_wait", "came_back", "seen_at_start"):
+        counts[name] = np.where(last, counts[name], 0)
+    counts["last"] = last.astype(np.int64)
+    for name, values in rows.values.items():
+        if query.changing[name][0] == "last":
+            place, level = pd.factorize(laid(values, values[:1].repeat(len(out)) if len(values) else nothing))
+            keys[f"{COVARIATE}{name}"] = pd.Index(level), place
+        else:
+            counts[f"{COVARIATE}{name}"] = laid(values, nothing)
+    return keys, counts
 
 
 def count_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
@@ -65,21 +99,23 @@ def count_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
     older than the log), `left_out` (end: a code of REASONS).
     """
     starts, spans = measure(log, query)
-    codes, labels = group_labels(log, query.by, starts.row)
+    codes, labels = group_labels(log, query.by, starts.row, starts.customer)
     main = query.churn.days if isinstance(query.churn, Inactivity) else 0
-    parts = [_count(each, starts, codes, each.limit == main) for each in spans]
+    parts = [_count(query, each, starts, codes, each.limit == main) for each in spans]
     counts = pd.concat(parts, ignore_index=True)
     counts["group"] = labels.to_numpy()[counts["group"].to_numpy()]
     return counts.set_index(COUNTED)
 
 
-def _count(spans: Spans, starts: Starts, group: Days, main: bool) -> pd.DataFrame:
+def _count(query: Query, spans: Spans, starts: Starts, group: Days, main: bool) -> pd.DataFrame:
     kept = spans.reason == KEPT
     nothing = np.zeros(len(kept), np.int32)
     parts = {
         "span": (kept, spans.enters, spans.duration, spans.ends),
         "back": (kept & (spans.ends > 0), nothing, spans.back_wait, spans.came_back.astype(np.int8)),
     }
+    if not query.back_is_seen:
+        del parts["back"]
     if main:
         parts["old"] = (kept & starts.seen_at_start, nothing, nothing, np.zeros(len(kept), np.int8))
         parts["left_out"] = (~kept, nothing, nothing, spans.reason)

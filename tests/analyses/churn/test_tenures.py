@@ -221,8 +221,11 @@ def test_starting_again_is_coming_back():
     log = subscriptions(
         ("a", "subscribe", 0), ("a", "cancel", 9), ("a", "subscribe", 30), ("b", "subscribe", 0), ("b", "cancel", 90)
     )
-    found = tenures(log, churn=Cancel("cancel"), start="subscribe")
+    found = tenures(log, churn=Cancel("cancel", spells="first"), start="subscribe")
     assert found.table[["came_back", "comeback_days"]].to_numpy().tolist() == [[True, 21], [False, 9]]
+    every = tenures(log, churn=Cancel("cancel"), start="subscribe").table
+    columns = ["customer", "spell", "duration_days", "event"]
+    assert every[columns].to_numpy().tolist() == [["a", 1, 9, True], ["a", 2, 69, False], ["b", 1, 90, True]]
 
 
 def test_under_cancel_who_signed_up_before_the_log_enters_at_the_first_activity():
@@ -338,7 +341,7 @@ def test_the_input_is_left_alone():
 
 @pytest.mark.parametrize("code", ["en", "he"])
 def test_every_column_and_reason_has_words(code):
-    from journeykit.analyses.churn.spans import REASONS
+    from journeykit.analyses.churn.question import REASONS
 
     found = tenures(make_log(visits(0) + visits(60, customer="b"), observed_until=61), churn=MONTH)
     for frame in (found.table, found.summary):
