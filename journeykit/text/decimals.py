@@ -53,6 +53,18 @@ def percent_fixed(share: float, language: str, decimals: int) -> str:
     return _apply(_pattern(language, decimals, percent=True), share, decimals + 2, language)
 
 
+def bracketed(low: str, high: str, language: str) -> str:
+    """Write an interval; its bounds are parted by a semicolon where a comma stands in numbers.
+
+    Examples
+    --------
+    >>> bracketed("30.1%", "38.5%", "en")
+    '[30.1%, 38.5%]'
+    """
+    comma = locale(language).number_symbols["latn"]["decimal"] == ","
+    return f"[{low}{';' if comma else ','} {high}]"
+
+
 def signed(text: str, value: float) -> str:
     """Put a plus before a positive number (Babel's comes with a direction mark that spoils a copied number)."""
     shown_as_zero = not any(character in "123456789" for character in text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from journeykit.schema import MISSING, UNMAPPED
 from journeykit.text.catalogue import Words
+from journeykit.text.decimals import bracketed
 from journeykit.text.languages import check_language, direction
 from journeykit.text.messages import say, word
 from journeykit.text.names import isolated_number, settled, shortened, visible
@@ -192,7 +193,7 @@ def _cells(shown: Column, language: str, own: frozenset[str]) -> list[str]:
     opening = f'<td class="jk-{shown.kind}" style="{_STYLES[shown.kind]}{wrap}">'
     if shown.kind == "interval":
         pairs = interval_cells(name, shown.cells, shown.highs, language=language)
-        inside = [f'<bdi dir="ltr">{escape(f"[{pair[0]}, {pair[1]}]")}</bdi>' if pair else "" for pair in pairs]
+        inside = [f'<bdi dir="ltr">{escape(bracketed(*pair, language))}</bdi>' if pair else "" for pair in pairs]
     else:
         cells = column(name, shown.cells, language=language)
         inside = [_inside(raw, cell, name in own, language) for raw, cell in zip(shown.cells, cells, strict=True)]

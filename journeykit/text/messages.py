@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from journeykit.text.catalogue import MessageError, Words, catalogue, choose, counted, message, pieces
+from journeykit.text.decimals import bracketed
 from journeykit.text.languages import check_language
 from journeykit.text.names import isolated_name, isolated_number, visible
 from journeykit.text.numbers import format_value, is_missing, listed
@@ -110,8 +111,8 @@ def _interval(key: str, name: str, values: Mapping[str, Any], language: str) -> 
     """Put an estimate's bounds in brackets, after the estimate for `{x_with_interval}`."""
     estimate = name.removesuffix("_interval").removesuffix("_with")
     low, high = (_given(key, f"{estimate}_{end}", values) for end in ("low", "high"))
-    bounds = ", ".join(format_value(estimate, end, language=language, unit=False) for end in (low, high))
-    brackets = isolated_number(f"[{bounds}]", language)
+    bounds = [format_value(estimate, end, language=language, unit=False) for end in (low, high)]
+    brackets = isolated_number(bracketed(*bounds, language), language)
     if not name.endswith("_with_interval"):
         return brackets
     number = isolated_number(format_value(estimate, _given(key, estimate, values), language=language), language)
