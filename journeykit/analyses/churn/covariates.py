@@ -130,12 +130,12 @@ def read_at_start(log: InteractionLog, column: str, rows: Codes, customer: Codes
 def count_in_window(log: InteractionLog, step: Step, starts: Starts, days: int) -> Codes:
     """Count the events of a step in each tenure, from the start event on, until so many days after it."""
     at = np.flatnonzero(step.mask(log))
-    key = _by_day(log.customer_codes[at], log.days[at])
-    first = np.maximum(np.searchsorted(at, starts.row), np.searchsorted(key, _by_day(starts.customer, starts.day)))
-    end = np.searchsorted(key, _by_day(starts.customer, starts.day + np.int64(days)), side="right")
+    key = by_day(log.customer_codes[at], log.days[at])
+    first = np.maximum(np.searchsorted(at, starts.row), np.searchsorted(key, by_day(starts.customer, starts.day)))
+    end = np.searchsorted(key, by_day(starts.customer, starts.day + np.int64(days)), side="right")
     return np.maximum(end - first, 0)
 
 
-def _by_day(customer: npt.NDArray[Any], day: npt.NDArray[Any]) -> Codes:
+def by_day(customer: npt.NDArray[Any], day: npt.NDArray[Any]) -> Codes:
     """Put customer and day in one number, in the order of a log's events."""
     return customer.astype(np.int64) * 2**32 + day
