@@ -22,6 +22,7 @@ _HOME = {
     "timeline": "journeykit.journey",
     "language": "journeykit.text",
     "conversion_drivers": "journeykit.analyses.drivers",
+    "friction": "journeykit.analyses.friction",
     "stage_funnel": "journeykit.analyses.funnel",
     "funnel": "journeykit.analyses.funnel",
     "Exclude": "journeykit.analyses.funnel",
@@ -37,6 +38,7 @@ _HOME = {
     "tenures": "journeykit.analyses.churn",
     "survival_curve": "journeykit.analyses.churn",
     "buying_model": "journeykit.analyses.buying",
+    "compare": "journeykit.results.comparing",
     "load_sample": "journeykit.datasets",
     "simulate_journeys": "journeykit.datasets",
     "list_reports": "journeykit.reports",
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from journeykit.analyses.churn import survival_curve as survival_curve
     from journeykit.analyses.churn import tenures as tenures
     from journeykit.analyses.drivers import conversion_drivers as conversion_drivers
+    from journeykit.analyses.friction import friction as friction
     from journeykit.analyses.funnel import Exclude as Exclude
     from journeykit.analyses.funnel import funnel as funnel
     from journeykit.analyses.funnel import stage_funnel as stage_funnel
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
     from journeykit.log import read_log as read_log
     from journeykit.reports import list_reports as list_reports
     from journeykit.reports import run_report as run_report
+    from journeykit.results.comparing import compare as compare
     from journeykit.text import language as language
 
 __all__ = sorted(_HOME)

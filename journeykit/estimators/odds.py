@@ -14,6 +14,7 @@ CELLS = ("exposed_converted", "exposed_lost", "other_converted", "other_lost")
 """The four numbers of a table of two by two, in the order in which they are called a, b, c, d."""
 
 _WIDE = 40.0  # standard deviations beyond which a hypergeometric probability is below any float
+_LEAST_EXPECTED = 1.0  # in each cell of a stratum, for the test that strata are alike
 
 
 def smoothed_odds_ratio(successes: Any, n: Any, other_successes: Any, other_n: Any, confidence: float = 0.95) -> Any:
@@ -182,7 +183,8 @@ def mantel_haenszel(
     Biometrics 45:1323. Both hold for few large and for many small strata.
     p_value: the score test of Cochran, Mantel and Haenszel, without continuity
     correction. p_homogeneous: Breslow & Day (1980) as corrected by Tarone
-    (1985), Biometrika 72:91; for few in a stratum it is only a hint.
+    (1985), Biometrika 72:91, over the strata with at least one expected in each
+    cell: in smaller ones a single customer would decide it.
 
     Examples
     --------
@@ -359,7 +361,10 @@ def _homogeneity(a: Floats, b: Floats, c: Floats, d: Floats, ratio: float) -> fl
     linear = ratio * (exposed + converted) + (n - exposed) - converted
     root = np.sqrt(np.maximum(linear**2 - 4 * (ratio - 1) * ratio * exposed * converted, 0))
     x = 2 * ratio * exposed * converted / (linear + root)
-    variance = 1 / (1 / x + 1 / (exposed - x) + 1 / (converted - x) + 1 / (n - exposed - converted + x))
-    gap = a - x
+    expected = np.stack([x, exposed - x, converted - x, n - exposed - converted + x])
+    enough = expected.min(axis=0) >= _LEAST_EXPECTED
+    if enough.sum() < 2:
+        return np.nan
+    gap, variance = (a - x)[enough], 1 / (1 / expected[:, enough]).sum(axis=0)
     statistic = (gap**2 / variance).sum() - gap.sum() ** 2 / variance.sum()
-    return float(chdtrc(len(a) - 1, max(statistic, 0.0)))
+    return float(chdtrc(enough.sum() - 1, max(statistic, 0.0)))
