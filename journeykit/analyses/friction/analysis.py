@@ -121,7 +121,7 @@ def friction(
     >>> log = jk.load_sample("guitar_shop")
     >>> found = jk.friction(log, ["checkout", "order"], within="14d")
     >>> row = found.table.iloc[0]  # in truth its odds ratio is 0.27
-    >>> row["cause"], row["customers"], round(row["odds_ratio"], 2)
+    >>> row["cause"], int(row["customers"]), round(float(row["odds_ratio"]), 2)
     ('payment_error', 96, 0.21)
     """
     check_confidence(confidence)

@@ -22,7 +22,7 @@ CAUSE_COLUMNS = (
     "with_rate_low", "with_rate_high", "exits", "watched", "exit_rate", "exit_rate_low", "exit_rate_high",
     "median_seconds", "median_seconds_low", "median_seconds_high", "odds_ratio", "odds_ratio_low", "odds_ratio_high",
     "difference_rate", "difference_rate_low", "difference_rate_high", "p_value", "p_value_bh", "p_homogeneous",
-    "strata", "strata_dropped", "dropped", "lost", "lost_low", "lost_high",
+    "strata", "strata_dropped", "not_compared", "lost", "lost_low", "lost_high",
 )  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def cause_table(
         row |= {f"odds_ratio{end}": getattr(pooled, f"odds_ratio{end}") for end in _ENDS}
         row |= {f"difference_rate{end}": getattr(pooled, f"difference{end}") for end in _ENDS}
         row |= {name: getattr(pooled, name) for name in ("p_value", "p_homogeneous", "strata", "strata_dropped")}
-        row["dropped"] = pooled.dropped
+        row["not_compared"] = pooled.dropped
         row["lost"] = -pooled.difference * compared
         row["lost_low"], row["lost_high"] = -pooled.difference_high * compared, -pooled.difference_low * compared
         rows.append(row)

@@ -39,7 +39,7 @@ class FrictionResult(Result):
           intervals; `p_value`, `p_value_bh` (adjusted over the causes);
           `p_homogeneous` (of one odds ratio in all strata);
         - `strata` compared, `strata_dropped` (only one kind in them), and
-          `dropped`, the customers who met it there;
+          `not_compared`, the customers who met it there;
         - `lost` with `lost_low`, `lost_high`: conversions fewer among those
           who met it (in strata compared), if the whole difference were causal;
           below 0 they convert more often.
