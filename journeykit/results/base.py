@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from journeykit.results.comparable import Comparable
+
 METRIC_COLUMNS = ("name", "value", "low", "high", "n", "unit", "segment", "period", "definition")
 
 
@@ -74,6 +76,24 @@ class Result:
     def shown(self) -> pd.DataFrame:
         """The columns of the table that a reader wants to see first."""
         return self.table
+
+    # -- beside another of its kind: see `compare` ----------------------------------------------
+
+    may_differ: ClassVar[tuple[str, ...]] = ()
+    """Options, beside the usual ones, in which two results that are compared need not agree."""
+
+    def comparable(self, other: Result) -> Comparable:
+        """Lay out what can be compared with another result of this kind: the table's estimates by their own interval.
+
+        An analysis that can say which customers are behind its rows overrides this.
+        """
+        from journeykit.results.comparable import from_table
+
+        return from_table(self)
+
+    def split_by(self, by: str | None, log: Any = None) -> Result:
+        """Ask the same again of the same log, split by another column (None: not split)."""
+        raise ParameterError(f"a {type(self).__name__} can't be asked again with by={by!r}: ask both with the same by=")
 
     # -- the same for all --------------------------------------------------------------------
 

@@ -371,7 +371,7 @@ def test_nobody_active_is_said():
         (lifecycle, {"period": "decade"}, "period must be one of"),
         (lifecycle, {"new": "born"}, "new must be one of"),
         (lifecycle, {"new": "created"}, "needs the column"),
-        (stickiness, {"between": "2024"}, "two dates"),
+        (stickiness, {"between": "2024"}, "start, end"),
         (stickiness, {"between": ("2030-01-01", None)}, "no period"),
         (active_customers, {"within": "day"}, "longer than"),
         (active_customers, {"rolling": 1}, "rolling == 1"),

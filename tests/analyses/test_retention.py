@@ -459,7 +459,7 @@ def test_nothing_of_a_customer_is_in_the_stored_result():
         ({"columns": []}, "widths in whole periods"),
         ({"columns": [1, 0]}, "widths in whole periods"),
         ({"windows": "rolling", "cohort": "every"}, "one clock a customer"),
-        ({"between": "2024-01-01"}, "two dates"),
+        ({"between": "2024-01-01"}, "start, end"),
         ({"between": ("2025-01-01", None)}, "no start can count"),
         ({"washout": "400d"}, "no start can count"),
         ({"washout": "1m"}, "minute or a month"),

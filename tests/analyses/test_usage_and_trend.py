@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 from journeykit.analyses.lifecycle import active_customers, stickiness
 from journeykit.analyses.retention import retention
 from journeykit.errors import ParameterError
+from journeykit.estimators.decomposition import effects, separate_patterns, split_change
 from journeykit.estimators.proportions import clustered_n, customer_sums, wilson_rate
 from journeykit.text import has_label, language
 from tests.helpers import event_rows, make_log
@@ -164,12 +165,10 @@ groups = st.tuples(st.integers(0, 30), st.floats(0, 1)).map(lambda pair: (pair[0
 @settings(max_examples=20, deadline=None)
 @given(data=st.lists(st.tuples(groups, groups), min_size=1, max_size=3))
 def test_the_effects_always_add_up_to_the_whole_change(data):
-    from journeykit.analyses.retention.split import split_table
-
     a, b = np.array([pair[0] for pair in data]).T, np.array([pair[1] for pair in data]).T
     if not (a[0].sum() and b[0].sum()):
         return
-    table = split_table([str(i) for i in range(len(data))], a, b, 0.95)
+    table = split_change([str(i) for i in range(len(data))], separate_patterns(a, b), 0.95)
     assert table["rate_difference"].iloc[-1] == pytest.approx(b[1].sum() / b[0].sum() - a[1].sum() / a[0].sum())
     with language("he"):
         assert [name for name in table.columns if not has_label(name)] == []
@@ -187,18 +186,17 @@ def test_a_change_that_cannot_be_split_is_refused():
 
 @pytest.mark.slow
 def test_the_effects_intervals_cover_the_truth():
-    from journeykit.analyses.retention.split import _effects, split_table
-
     rng = np.random.default_rng(8)
     share = np.array([[0.7, 0.3], [0.5, 0.5]])
     rate = np.array([[0.5, 0.2], [0.4, 0.2]])
     big = 10**9
-    truth = _effects(share[0] * big, share[0] * rate[0] * big, share[1] * big, share[1] * rate[1] * big)
+    truth = effects(share[0] * big, share[0] * rate[0] * big, share[1] * big, share[1] * rate[1] * big)
     hits = np.zeros(2)
     for _ in range(200):
         base = [rng.multinomial(400, each) for each in share]
         back = [rng.binomial(n, p) for n, p in zip(base, rate, strict=True)]
-        row = split_table(["app", "web"], (base[0], back[0]), (base[1], back[1]), 0.95).iloc[-1]
+        patterns = separate_patterns((base[0], back[0]), (base[1], back[1]))
+        row = split_change(["app", "web"], patterns, 0.95).iloc[-1]
         for i, name in enumerate(("mix", "own")):
             hits[i] += row[f"{name}_rate_difference_low"] <= truth[i][-1] <= row[f"{name}_rate_difference_high"]
     assert (hits / 200 > 0.91).all()

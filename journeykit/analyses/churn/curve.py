@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from journeykit.estimators.logrank import logrank
 from journeykit.estimators.risk import number_at_risk
 from journeykit.estimators.survival import conditional_survival, curve_at, kaplan_meier
 from journeykit.log.calendar import as_timestamp
-from journeykit.results.base import metric_table
+from journeykit.results.base import Result, metric_table
 from journeykit.schema import check_confidence
 from journeykit.text import say
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from journeykit.log import InteractionLog
+    from journeykit.results.comparable import Comparable
 
 
 _RANGE = ("segment", "survival", "survival_low", "survival_high")
@@ -244,6 +245,15 @@ class SurvivalCurve(ChurnResult):
             there &= rows["segment"] == wanted["segment"]
         ids: pd.Index = pd.Index(rows.loc[there, "customer"])
         return ids
+
+    may_differ: ClassVar[tuple[str, ...]] = ("horizon_days",)
+
+    def comparable(self, other: Result) -> Comparable:
+        """Read both curves at the same ages: see `compare`."""
+        from journeykit.analyses.churn.comparing import comparable
+
+        assert isinstance(other, SurvivalCurve)
+        return comparable(self, other)
 
     def metrics(self) -> pd.DataFrame:
         """Flat records of each segment: median, survival and mean at the horizon, share who came back, counts."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from journeykit.results.comparable import Comparable
+
 COUNTED = ("customers", "mature", "dropped", "open")
 _NEVER = np.iinfo(np.int64).min
 
@@ -203,6 +205,20 @@ class FunnelResult(Result):
         columns += ["reach_rate", "reach_rate_low", "reach_rate_high", "median_seconds", "dropped", "open"]
         hidden = {"mature": (), "all": ("customers_mature",), "so_far": ("customers_mature", "dropped")}
         return self.table[[c for c in columns if c in self.table and c not in hidden[self.params["rates_over"]]]]
+
+    # -- beside another: `compare` -------------------------------------------------------------
+
+    def comparable(self, other: Result) -> Comparable:
+        """Lay out each step's rate, and the reach of the last step."""
+        from journeykit.analyses.funnel.comparing import comparable
+
+        return comparable(self)
+
+    def split_by(self, by: str | None, log: Any = None) -> FunnelResult:
+        """Ask the same again of the same log, split by another column (None: not split)."""
+        from journeykit.analyses.funnel.comparing import asked_again
+
+        return asked_again(self, by, self._log(log))
 
     # -- pictures ------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,10 @@ from journeykit.analyses.lifecycle.activity import (
     span_words,
     unstack,
 )
+from journeykit.analyses.lifecycle.base import ActivityResult, listed, segments_of
 from journeykit.errors import ParameterError
 from journeykit.estimators.proportions import clustered_mean, divide, with_rate
+from journeykit.journey.groups import require_group
 from journeykit.log import InteractionLog
 from journeykit.loops import over_customers
 from journeykit.results.base import Result, left_out_table, metric_table
@@ -30,13 +32,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from journeykit.results.comparable import Comparable
 
 TREND = {"hour": 24, "day": 7, "week": 4, "month": 3, "quarter": 4, "year": 3}
 """Periods that the trend averages: a whole round of what repeats, where there is one."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ActiveResult(Result):
+class ActiveResult(ActivityResult):
     """Distinct active customers by period, and how much of a longer window they fill.
 
     Attributes
@@ -61,9 +64,7 @@ class ActiveResult(Result):
         Empty: compare segments with `stickiness`.
     """
 
-    activity: Activity | None = field(default=None)
-
-    topic: ClassVar[str] = "lifecycle"
+    window: Activity | None = None
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw active customers over time, with the trailing ones where asked for; return the axes."""
@@ -89,15 +90,7 @@ class ActiveResult(Result):
         log : InteractionLog, optional
             The log, where the result was stored without it.
         """
-        source, activity = self._log(log), self.activity
-        assert activity is not None
-        shown = [str(label) for label in activity.labels(source)]
-        check_one_of("period", str(period), shown)
-        if segment is not None:
-            check_one_of("segment", segment, self.table["segment"].unique() if "segment" in self.table else [])
-        tally = source.tally(_who, activity=activity, place=shown.index(str(period)), segment=segment)
-        found: pd.Index = tally.index.sort_values()
-        return found
+        return self._list(_who, segment=segment, log=log, period=period)
 
     def describe(self) -> str:
         """Say how many are active, and how much of the last finished window they fill."""
@@ -123,14 +116,14 @@ class ActiveResult(Result):
         records: list[dict[str, Any]] = []
         period, within = self.params["period"], self.params["within"]
         table = self.table[self.table["status"] == "finished"]
-        for _, rows in table.groupby(_segments(table), sort=False):
+        for _, rows in table.groupby(segments_of(table), sort=False):
             row = rows.iloc[-1]
             where = {"segment": row.get("segment", ""), "period": str(row["period"])}
             records.append(
                 {"name": f"active_{period}", "value": row["active"], "n": row["active"], "unit": "customers"} | where
             )
         windows = self.summary[self.summary["status"] == "finished"]
-        for _, rows in windows.groupby(_segments(windows), sort=False):
+        for _, rows in windows.groupby(segments_of(windows), sort=False):
             row = rows.iloc[-1]
             where = {"segment": row.get("segment", ""), "period": str(row["window"]), "n": row["customers"]}
             records.append({"name": f"active_{within}", "value": row["customers"], "unit": "customers"} | where)
@@ -144,9 +137,21 @@ class ActiveResult(Result):
         """Return the columns that a reader wants to see first."""
         return self.summary.drop(columns="note")
 
+    # -- beside another: `compare` -------------------------------------------------------------
 
-def _segments(table: pd.DataFrame) -> Any:
-    return table["segment"] if "segment" in table else pd.Series("", index=table.index)
+    def comparable(self, other: Result) -> Comparable:
+        """Lay out the stickiness of all finished windows together, and of those that both have."""
+        from journeykit.analyses.lifecycle.comparing import of_active
+
+        return of_active(self, other)
+
+    def split_by(self, by: str | None, log: Any = None) -> ActiveResult:
+        """Ask the same again of the same log, split by another column (None: not split)."""
+        source = self._log(log)
+        require_group(source, by)
+        assert self.window is not None
+        asked = (replace(self._asked(), by=by), replace(self.window, by=by))
+        return _finish(source, *asked, self.params["rolling"], self.params["confidence"])
 
 
 def active_customers(
@@ -217,6 +222,12 @@ def active_customers(
     if rolling is not None and (isinstance(rolling, bool) or int(rolling) != rolling or rolling < 2):
         raise ParameterError(f"rolling == {rolling!r}, must be a whole number of periods from 2 on")
     window = Activity(activity.of, within, week_start, by)
+    return _finish(log, activity, window, rolling, confidence)
+
+
+def _finish(
+    log: InteractionLog, activity: Activity, window: Activity, rolling: int | None, confidence: float
+) -> ActiveResult:
     tally = log.tally(_count, activity=activity, window=window, rolling=rolling or 1)
     places = max(len(activity.edges(log)), len(window.edges(log)))
     names, (active, trailing, in_window, squares) = unstack(tally, activity, places, log.stages)
@@ -232,17 +243,18 @@ def active_customers(
         left_out=left_out_table(left_out(log, activity)),
         params={
             **activity.params(log),
-            "within": within,
+            "within": window.period,
             "rolling": rolling,
             "confidence": confidence,
             "definition": activity.definition("active_customers/1"),
         },
         log=log,
         activity=activity,
+        window=window,
     )
 
 
-def _window_of(log: Any, activity: Activity, window: Activity) -> Any:
+def window_of_periods(log: Any, activity: Activity, window: Activity) -> Any:
     """Window in which each period begins; a first period that begins before all windows counts to the first."""
     begins = activity.edges(log)[:-1]
     return np.maximum(np.searchsorted(window.edges(log), begins, side="right") - 1, 0).astype(np.int32)
@@ -252,7 +264,7 @@ def _count(log: InteractionLog, *, activity: Activity, window: Activity, rolling
     from journeykit.loops.lifecycle import count_active
 
     seen = see(log, activity)
-    window_of = _window_of(log, activity, window)
+    window_of = window_of_periods(log, activity, window)
     places = max(len(activity.edges(log)), len(window.edges(log)))
 
     def run(first: int, last: int) -> tuple[Ints, ...]:
@@ -309,7 +321,7 @@ def _summary(
     squares: Ints,
     confidence: float,
 ) -> pd.DataFrame:
-    window_of = _window_of(log, activity, window)
+    window_of = window_of_periods(log, activity, window)
     n_windows = in_window.shape[1]
     periods = np.tile(np.bincount(window_of, minlength=n_windows), (len(names), 1))
     total = active @ np.eye(n_windows, dtype=np.int64)[window_of]  # active periods of all its customers, by window
@@ -342,6 +354,4 @@ def _who(log: InteractionLog, *, activity: Activity, place: int, segment: str | 
         counted &= seen.marked
     found = np.zeros(log.n_customers, dtype=bool)
     found[log.customer_codes[counted]] = True
-    if segment is not None:
-        found &= seen.groups == (seen.names.index(segment) if segment in seen.names else -2)
-    return pd.DataFrame({"customers": 1}, index=log.customers[found].rename("customer"))
+    return listed(log, seen, found, segment)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,11 @@ from journeykit.analyses.lifecycle.activity import (
     span_words,
     unstack,
 )
+from journeykit.analyses.lifecycle.base import ActivityResult, listed, segments_of
 from journeykit.errors import LogError, ParameterError
 from journeykit.estimators.differences import rate_differences
 from journeykit.estimators.proportions import SUMS, clustered_n, with_rate
+from journeykit.journey.groups import require_group
 from journeykit.log import InteractionLog
 from journeykit.loops import over_customers
 from journeykit.results.base import Result, left_out_table, metric_table
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from journeykit.results.comparable import Comparable
+
 STATES = ("new", "returning", "resurrecting", "dormant")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LifecycleResult(Result):
+class LifecycleResult(ActivityResult):
     """Customers by state in each period.
 
     Attributes
@@ -60,10 +64,6 @@ class LifecycleResult(Result):
         Every segment `b` against the first, `a`: the difference of the
         summary's returning rates with its interval and p-values.
     """
-
-    activity: Activity | None = field(default=None)
-
-    topic: ClassVar[str] = "lifecycle"
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw returning, resurrecting and new customers above zero, dormant ones below; return the axes."""
@@ -92,24 +92,8 @@ class LifecycleResult(Result):
             The log, where the result was stored without it.
         """
         check_one_of("state", state, STATES)
-        source, activity = self._log(log), self.activity
-        assert activity is not None
-        labels = activity.labels(source)
-        shown = [str(label) for label in labels]
-        check_one_of("period", str(period), shown)
-        if segment is not None:
-            check_one_of("segment", segment, self.table["segment"].unique() if "segment" in self.table else [])
-        tally = source.tally(
-            _who,
-            activity=activity,
-            place=shown.index(str(period)),
-            state=STATES.index(state),
-            segment=segment,
-            created=self.params["created"],
-            new=self.params["new"],
-        )
-        found: pd.Index = tally.index.sort_values()
-        return found
+        asked = {"state": STATES.index(state), "created": self.params["created"], "new": self.params["new"]}
+        return self._list(_who, segment=segment, log=log, period=period, **asked)
 
     def describe(self) -> str:
         """Say what the last finished period was made of, and how many return on the whole."""
@@ -130,7 +114,7 @@ class LifecycleResult(Result):
     def metrics(self) -> pd.DataFrame:
         """States of the last finished period, and the returning rate over all, by segment."""
         records: list[dict[str, Any]] = []
-        for _, rows in self.table[self.table["status"] == "finished"].groupby(_segments(self.table), sort=False):
+        for _, rows in self.table[self.table["status"] == "finished"].groupby(segments_of(self.table), sort=False):
             latest = rows.iloc[-1]
             where = {"segment": latest.get("segment", ""), "period": str(latest["period"])}
             for name in ("active", *STATES):
@@ -155,9 +139,20 @@ class LifecycleResult(Result):
         bounds = ["returning_rate", "returning_rate_low", "returning_rate_high"]
         return self.table[[*first, "period", "active", *STATES, *bounds, "status"]]
 
+    # -- beside another: `compare` -------------------------------------------------------------
 
-def _segments(table: pd.DataFrame) -> Any:
-    return table["segment"] if "segment" in table else pd.Series("", index=table.index)
+    def comparable(self, other: Result) -> Comparable:
+        """Lay out the returning rate of all finished periods together, and of those that both have."""
+        from journeykit.analyses.lifecycle.comparing import of_flow
+
+        return of_flow(self, other)
+
+    def split_by(self, by: str | None, log: Any = None) -> LifecycleResult:
+        """Ask the same again of the same log, split by another column (None: not split)."""
+        source, params = self._log(log), self.params
+        require_group(source, by)
+        asked = replace(self._asked(), by=by)
+        return _finish(source, asked, params["created"], params["new"], params["confidence"])
 
 
 def lifecycle(
@@ -232,6 +227,12 @@ def lifecycle(
         raise ParameterError('new="created" needs the column with the date: created="…"')
     if created is not None:
         log.require(created)
+    return _finish(log, activity, created, new, confidence)
+
+
+def _finish(
+    log: InteractionLog, activity: Activity, created: str | None, new: str, confidence: float
+) -> LifecycleResult:
     tally = log.tally(_count, activity=activity, created=created, new=new)
     places = len(activity.edges(log)) - 1
     names, counts = unstack(tally, activity, places + 1, log.stages)
@@ -375,10 +376,6 @@ def _who(
     """Customers in a state in a period."""
     seen = see(log, activity)
     born = created_in(log, seen, activity.edges(log), created, new)
-    counts = seen.groups >= 0
-    if segment is not None:
-        wanted = seen.names.index(segment) if segment in seen.names else -2
-        counts &= seen.groups == wanted
     rows = np.flatnonzero(seen.marked) if seen.marked.size else np.arange(log.n_events)
     codes, periods = log.customer_codes[rows], seen.periods[rows]
     now, before, ever_before = (np.zeros(log.n_customers, dtype=bool) for _ in range(3))
@@ -387,5 +384,5 @@ def _who(
     ever_before[codes[periods < place]] = True
     is_new = now & (born == place) if new == "created" else now & ~ever_before & (born != -1)
     returning = now & before & ~is_new
-    found = (is_new, returning, now & ~is_new & ~returning, before & ~now)[state] & counts
-    return pd.DataFrame({"customers": 1}, index=log.customers[found].rename("customer"))
+    found = (is_new, returning, now & ~is_new & ~returning, before & ~now)[state] & (seen.groups >= 0)
+    return listed(log, seen, found, segment)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,26 +18,29 @@ from journeykit.analyses.lifecycle.activity import (
     span_words,
     unstack,
 )
+from journeykit.analyses.lifecycle.base import ActivityResult, listed
 from journeykit.analyses.lifecycle.usage import usage_table
 from journeykit.errors import ParameterError
 from journeykit.estimators.differences import comparison, newcombe
 from journeykit.estimators.proportions import clustered_mean, clustered_variance, divide, with_rate
+from journeykit.journey.groups import require_group
 from journeykit.log import InteractionLog
-from journeykit.log.calendar import instant_us
+from journeykit.log.calendar import range_us
 from journeykit.loops import over_customers
 from journeykit.results.base import Result, left_out_table, metric_table
-from journeykit.schema import check_one_of
 from journeykit.text import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from journeykit.results.comparable import Comparable
+
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StickinessResult(Result):
+class StickinessResult(ActivityResult):
     """Customers by the number of periods in which they are active.
 
     Attributes
@@ -60,10 +63,7 @@ class StickinessResult(Result):
         stickiness rates with its interval and p-values.
     """
 
-    activity: Activity | None = field(default=None)
-    span: Span = field(default=(0, 0))
-
-    topic: ClassVar[str] = "lifecycle"
+    span: Span = (0, 0)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the share of customers by number of active periods; return the axes."""
@@ -93,12 +93,8 @@ class StickinessResult(Result):
         log : InteractionLog, optional
             The log, where the result was stored without it.
         """
-        options = {"activity": self.activity, "span": self.span, "segment": segment}
-        if segment is not None:
-            check_one_of("segment", segment, self.table["segment"].unique() if "segment" in self.table else [])
-        tally = self._log(log).tally(_who, **options, periods=active_periods, at_least=at_least)
-        found: pd.Index = tally.index.sort_values()
-        return found
+        asked = {"span": self.span, "periods": active_periods, "at_least": at_least}
+        return self._list(_who, segment=segment, log=log, **asked)
 
     def usage_interval(self, log: Any = None) -> pd.DataFrame:
         """Tell how many days lie between a customer's active days, to choose a period by.
@@ -132,8 +128,7 @@ class StickinessResult(Result):
            gaps  customers  usage_days usage_period
         0     3          2         5.0         week
         """
-        source, activity = self._log(log), self.activity
-        assert activity is not None
+        source, activity = self._log(log), self._asked()
         edges = activity.edges(source)
         return usage_table(
             source, activity, (int(edges[self.span[0]]), int(edges[self.span[1]])), self.params["confidence"]
@@ -164,6 +159,20 @@ class StickinessResult(Result):
     def shown(self) -> pd.DataFrame:
         """Return the columns that a reader wants to see first."""
         return self.table.drop(columns="longest_streak")
+
+    # -- beside another: `compare` -------------------------------------------------------------
+
+    def comparable(self, other: Result) -> Comparable:
+        """Lay out the stickiness and, in windows of as many periods, the shares active in so many or more."""
+        from journeykit.analyses.lifecycle.comparing import of_stickiness
+
+        return of_stickiness(self, other)
+
+    def split_by(self, by: str | None, log: Any = None) -> StickinessResult:
+        """Ask the same again of the same log, split by another column (None: not split)."""
+        source = self._log(log)
+        require_group(source, by)
+        return _finish(source, replace(self._asked(), by=by), self.span, self.params["confidence"])
 
 
 def stickiness(
@@ -226,7 +235,10 @@ def stickiness(
     3               4          0         0
     """
     activity = read_activity(log, of, period, by, week_start, confidence)
-    span = _span(log, activity, between)
+    return _finish(log, activity, _span(log, activity, between), confidence)
+
+
+def _finish(log: InteractionLog, activity: Activity, span: Span, confidence: float) -> StickinessResult:
     periods = span[1] - span[0]
     tally = log.tally(_count, activity=activity, span=span)
     names, (exactly, streaks) = unstack(tally, activity, periods + 1, log.stages)
@@ -252,18 +264,11 @@ def stickiness(
 def _span(log: Any, activity: Activity, between: tuple[object, object] | None) -> Span:
     """First and last (exclusive) period of the window."""
     edges = activity.edges(log)
-    if between is None:
-        return 0, len(edges) - 1
-    try:
-        begin, end = between
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"between must be two dates (from, to), got {between!r}") from error
-    first = 0 if begin is None else int(np.searchsorted(edges[:-1], instant_us(begin, log.timezone, name="between")))
-    last = len(edges) - 1
-    if end is not None:
-        last = int(np.searchsorted(edges[:-1], instant_us(end, log.timezone, name="between")))
+    begin, end = range_us(between, log.timezone)
+    first = 0 if begin is None else int(np.searchsorted(edges[:-1], begin))
+    last = len(edges) - 1 if end is None else int(np.searchsorted(edges[:-1], end))
     if first >= last:
-        raise ParameterError(f"no period of the log begins between {begin} and {end}")
+        raise ParameterError(f"no period of the log begins in between={between}")
     return first, last
 
 
@@ -351,6 +356,4 @@ def _who(
     pairs = pd.DataFrame({"customer": log.customer_codes[counted], "period": seen.periods[counted]}).drop_duplicates()
     active = np.bincount(pairs["customer"], minlength=log.n_customers)
     found = (active >= max(periods, 1)) if at_least else (active == periods) & (active > 0)
-    if segment is not None:
-        found &= seen.groups == (seen.names.index(segment) if segment in seen.names else -2)
-    return pd.DataFrame({"customers": 1}, index=log.customers[found].rename("customer"))
+    return listed(log, seen, found, segment)

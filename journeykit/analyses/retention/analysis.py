@@ -27,6 +27,7 @@ from journeykit.analyses.retention.values import (
     check_value,
     count_values,
     lay_out,
+    overall_values,
     value_summary,
     value_table,
 )
@@ -35,7 +36,7 @@ from journeykit.journey import Step
 from journeykit.journey.groups import require_group
 from journeykit.journey.steps import as_step
 from journeykit.log import InteractionLog
-from journeykit.log.calendar import instant_us
+from journeykit.log.calendar import range_us
 from journeykit.results.base import left_out_table
 from journeykit.schema import PERIODS, WEEK_STARTS, check_confidence, check_one_of, duration_us
 
@@ -125,7 +126,10 @@ def retention(
         Besides who came back, what they brought: the sum of `value` over their
         back events in a column, or its mean per customer of the base, back or
         not. Column 0 holds the values of the start's own period, from the
-        start event on. With `mode="on"` and one cohort a customer.
+        start event on. With `mode="on_or_after"` a column holds what came in it
+        or later, up to the horizon (column 0: all of it); with
+        `cohort="every"` a value counts in each cohort of its customer; a
+        period short of `min_events` brings nothing. With `base="cohort"`.
     value : str, optional
         For sums and means, a column of numbers: `"value"` by default. Events
         without one add nothing.
@@ -164,9 +168,9 @@ def retention(
     with V the linearised variance over customers. Ratios to the previous
     column have a customer bootstrap (in that overall row, ± t √V). Differences
     between segments: Newcombe (1998) with Holm's p-values over ages and
-    curves; a curve is the mean of the overall rates over the ages that all
-    segments have. Means are ± t √V over customers, and their differences
-    combine two such intervals; sums have no interval.
+    curves; a curve is the mean of the overall rates, or means, over the ages
+    that all segments have. Means are ± t √V over customers, and their
+    differences combine two such intervals; sums have no interval.
 
     Examples
     --------
@@ -212,13 +216,13 @@ def retention(
         base=base,
         mean=mean,
         washout=0 if washout is None else duration_us(washout, name="washout"),
-        between=_instants(log, between),
+        between=range_us(between, log.timezone),
         by=by,
         cohorts_by=cohorts_by,
         week_start=week_start,
     )
     check_one_of("measure", measure, MAIN)
-    return _finish(log, design, measure, check_value(log, measure, value, design), confidence)
+    return finish(log, design, measure, check_value(log, measure, value, design), confidence)
 
 
 def _check_count(name: str, value: int) -> None:
@@ -226,20 +230,8 @@ def _check_count(name: str, value: int) -> None:
         raise ParameterError(f"{name} == {value!r}, must be a whole number from 1 on")
 
 
-def _instants(log: InteractionLog, between: tuple[object, object] | None) -> tuple[int | None, int | None]:
-    if between is None:
-        return None, None
-    try:
-        begin, end = between
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"between must be two dates (from, to), got {between!r}") from error
-    return (
-        None if begin is None else instant_us(begin, log.timezone, name="between"),
-        None if end is None else instant_us(end, log.timezone, name="between"),
-    )
-
-
-def _finish(log: InteractionLog, design: Design, measure: str, value: str | None, confidence: float) -> RetentionResult:
+def finish(log: InteractionLog, design: Design, measure: str, value: str | None, confidence: float) -> RetentionResult:
+    """Count, and make the result, of a design that is checked."""
     grid = make_grid(log, design)
     labels = cohort_labels(log, design, grid)
     tally = log.tally(count_cells, design=design)
@@ -258,7 +250,8 @@ def _finish(log: InteractionLog, design: Design, measure: str, value: str | None
     else:
         values = lay_out(log.tally(count_values, design=design, value=value), cells, design, grid)
         table = value_table(table, cells, values, measure, confidence)
-        summary, comparison = value_summary(summary, cells, values, design, measure, confidence)
+        overall = overall_values(log, cells, values, design, grid, value, measure, confidence)
+        summary, comparison = value_summary(summary, cells, overall, grid, measure, confidence)
     return RetentionResult(
         table=table,
         summary=summary,

@@ -19,8 +19,8 @@ from journeykit.estimators.proportions import (
     t_value,
     wilson,
     wilson_rate,
-    z_value,
 )
+from journeykit.estimators.shared import implied_p_value
 
 REPLICATES = 1000
 """Bootstrap replicates behind the interval of a ratio that may exceed 1."""
@@ -170,30 +170,46 @@ def summary_table(cells: Cells, grid: Grid, design: Design, rates: Triple) -> pd
     return pd.DataFrame(columns | {"method": design.mean})
 
 
-def curve_weights(cells: Cells, grid: Grid, design: Design, last: int) -> tuple[Weights, Floats]:
-    """Weight and expectation of each cell in a segment's curve, the mean of its overall rates over columns 1 … last."""
+def curve_weights(
+    cells: Cells, grid: Grid, design: Design, last: int, counted: Floats | None = None
+) -> tuple[Weights, Floats]:
+    """Weight and expectation of each cell in a segment's curve, the mean of its overall rates over columns 1 … last.
+
+    Rates are of those back; of `counted`, where it is given.
+    """
+    back = cells.back if counted is None else counted
     numbers = cells.numbers
     numbers[:, :, 0] = False
     numbers[:, :, last + 1 :] = False
     base = np.where(numbers, cells.base, 0)
-    rate = divide(cells.back, cells.base)
+    rate = divide(back, cells.base)
     if design.mean == "simple":
         weight = divide(1.0, base * numbers.sum(axis=1, keepdims=True) * last)
         expected = np.where(numbers, rate, 0.0)
     else:
         total = base.sum(axis=1, keepdims=True)
         weight = np.where(numbers, divide(1.0, total * last), 0.0)
-        expected = np.broadcast_to(divide((cells.back * numbers).sum(axis=1, keepdims=True), total), base.shape)
+        expected = np.broadcast_to(divide((back * numbers).sum(axis=1, keepdims=True), total), base.shape)
     weight, expected = np.nan_to_num(weight), np.nan_to_num(expected)
-    value = (weight * np.where(numbers, cells.back, 0)).sum(axis=(1, 2))
+    value = (weight * np.where(numbers, back, 0)).sum(axis=(1, 2))
     return _by_group(cells, design, grid, weight, expected), value
 
 
-def simple_weights(cells: Cells, grid: Grid, design: Design) -> Weights:
-    """Weight and expectation of each cell in the simple mean of its column."""
+def simple_weights(cells: Cells, grid: Grid, design: Design, counted: Floats | None = None) -> Weights:
+    """Weight and expectation of each cell in the simple mean of its column; of those back, or of `counted`."""
     numbers = cells.numbers & (cells.base > 0)
     weight = np.nan_to_num(divide(1.0, np.where(numbers, cells.base, 0) * numbers.sum(axis=1, keepdims=True)))
-    return _by_group(cells, design, grid, weight, np.nan_to_num(divide(cells.back, cells.base)))
+    back = cells.back if counted is None else counted
+    return _by_group(cells, design, grid, weight, np.nan_to_num(divide(back, cells.base)))
+
+
+def pooled_weights(cells: Cells, grid: Grid, design: Design, counted: Floats) -> Weights:
+    """Weight and expectation of each cell in its column's pooled mean of `counted`."""
+    numbers = cells.numbers & (cells.base > 0)
+    total = np.where(numbers, cells.base, 0).sum(axis=1, keepdims=True)
+    weight = np.where(numbers, np.nan_to_num(divide(1.0, total)), 0.0)
+    mean = np.nan_to_num(divide(np.where(numbers, counted, 0).sum(axis=1, keepdims=True), total))
+    return _by_group(cells, design, grid, weight, np.broadcast_to(mean, weight.shape))
 
 
 def _by_group(cells: Cells, design: Design, grid: Grid, weight: Floats, expected: Floats) -> Weights:
@@ -260,7 +276,7 @@ def _differences(
     first, other = (tuple(each[j, from_column:] for each in rates) for j in (0, i))
     difference, low, high = newcombe(other, first)  # type: ignore[arg-type]
     if n is None:
-        p_value = _p_from_intervals(difference, low, high, confidence)
+        p_value = implied_p_value(difference, low, high, confidence)
     else:
         p_value = two_rate_test(other[0], n[i, from_column:], first[0], n[0, from_column:])
     return pd.DataFrame(
@@ -275,12 +291,3 @@ def _differences(
             "p_value": p_value,
         }
     )
-
-
-def _p_from_intervals(difference: Floats, low: Floats, high: Floats, confidence: float) -> Floats:
-    """Two-sided p-value that a difference's own interval implies, on its side towards 0."""
-    from scipy.special import ndtr
-
-    half = np.where(difference > 0, difference - low, high - difference)
-    p: Floats = 2 * ndtr(-np.abs(difference) * z_value(confidence) / np.where(half > 0, half, np.nan))
-    return p

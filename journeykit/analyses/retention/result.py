@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,10 +10,11 @@ import pandas as pd
 
 from journeykit.analyses.retention.design import Design, cohort_labels, make_grid
 from journeykit.analyses.retention.say import described, metric_records
-from journeykit.analyses.retention.split import split_table
 from journeykit.analyses.retention.values import MAIN
 from journeykit.analyses.retention.who import list_customers
 from journeykit.errors import ParameterError
+from journeykit.estimators.decomposition import separate_patterns, split_change
+from journeykit.journey.groups import require_group
 from journeykit.results.base import Result, metric_table
 from journeykit.schema import check_one_of, did_you_mean
 from journeykit.text import format_value, say
@@ -21,6 +22,8 @@ from journeykit.text import format_value, say
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from journeykit.results.comparable import Comparable
 
 _SHOWN_AGES = 13
 
@@ -145,7 +148,7 @@ class RetentionResult(Result):
                 shown = list(dict.fromkeys(map(str, known)))
                 raise ParameterError(f"{cohort!r} has no finished age {age}: {did_you_mean(str(cohort), shown)}")
             counts.append((rows["base"].to_numpy(), rows["back"].to_numpy(dtype=np.int64)))
-        return split_table(list(rows["segment"]), counts[0], counts[1], self.params["confidence"])
+        return split_change(list(rows["segment"]), separate_patterns(*counts), self.params["confidence"])
 
     def customers(
         self, cohort: Any, age: int = 0, *, segment: str | None = None, back: bool = True, log: Any = None
@@ -205,6 +208,23 @@ class RetentionResult(Result):
         if place < 0:
             raise ParameterError(f"{cohort!r} is not a cohort: {did_you_mean(cohort, labels)}")
         return place
+
+    # -- beside another: `compare` ---------------------------------------------------------
+
+    def comparable(self, other: Result) -> Comparable:
+        """Lay out the overall row by age, and as a curve over the ages that both have."""
+        from journeykit.analyses.retention.comparing import comparable
+
+        assert isinstance(other, RetentionResult)
+        return comparable(self, other)
+
+    def split_by(self, by: str | None, log: Any = None) -> RetentionResult:
+        """Ask the same again of the same log, split by another column (None: not split)."""
+        from journeykit.analyses.retention.analysis import finish
+
+        source, params = self._log(log), self.params
+        require_group(source, by)
+        return finish(source, replace(self._design(), by=by), params["measure"], params["value"], params["confidence"])
 
     # -- looks -----------------------------------------------------------------------------
 

@@ -7,14 +7,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from journeykit.analyses.retention.cells import Cells
-from journeykit.analyses.retention.counting import Floats, as_frame, find_starts, group_customers, mask_of
-from journeykit.analyses.retention.design import Design, Grid, Ints, make_grid
+from journeykit.analyses.retention.brought import (
+    bring,
+    columns_known,
+    counted_columns,
+    customer_breaks,
+    entries_of,
+)
+from journeykit.analyses.retention.cells import SO_FAR, Cells
+from journeykit.analyses.retention.counting import Floats, as_frame, find_starts, group_customers
+from journeykit.analyses.retention.design import Design, Grid, make_grid
+from journeykit.analyses.retention.estimates import (
+    Weights,
+    curve_weights,
+    last_shared_column,
+    pooled_weights,
+    simple_weights,
+)
 from journeykit.errors import ParameterError
-from journeykit.estimators.differences import comparison, newcombe
-from journeykit.estimators.proportions import clustered_mean, divide
+from journeykit.estimators.differences import comparison, holm, newcombe
+from journeykit.estimators.proportions import clustered_mean, divide, t_value
+from journeykit.estimators.shared import implied_p_value
 from journeykit.log import InteractionLog
 
 KINDS = ("total", "squares", "so_far")
@@ -49,69 +63,71 @@ def check_value(log: InteractionLog, measure: str, value: str | None, design: De
     log.require(column)
     if not pd.api.types.is_numeric_dtype(log.column(column)):
         raise ParameterError(f"value must name a column of numbers, {column!r} holds {log.column(column).dtype}")
-    for option, usual in (("mode", "on"), ("base", "cohort"), ("min_events", 1)):
-        if getattr(design, option) != usual:
-            raise ParameterError(f"measure={measure!r} goes with {option}={usual!r}, got {getattr(design, option)!r}")
-    if design.cohort == "every":
-        raise ParameterError(f'measure={measure!r} goes with cohort="first" or "first_ever": else values count twice')
+    if design.base != "cohort":
+        raise ParameterError(
+            f"measure={measure!r} goes with base='cohort', got {design.base!r}: its sum would hold what customers "
+            f"brought who are not in that base"
+        )
     return column
 
 
 def count_values(log: InteractionLog, *, design: Design, value: str) -> pd.DataFrame:
-    """Sums of values of back events by segment, row, cohort and column, from each customer's start event on."""
+    """Sums of values of back events by segment, row, cohort and column, from each start event on."""
     grid = make_grid(log, design)
-    starts = find_starts(log, design, grid)
-    groups, names = group_customers(log, design, starts)
-    cells = np.zeros((len(KINDS), len(names) * grid.n_rows * grid.n_columns))
-    who, column, amount = _by_customer(log, design, grid, groups, starts.rows, value)
-    period = _period(log, grid, np.maximum(starts.rows, 0))
-    known = _columns_known(log, design, grid, starts.rows, period)
-    place = ((groups[who] * grid.n_rows) + period[who] - grid.first_period) * grid.n_columns + column
-    elapsed = column < known[who]
-    for kind, weight in enumerate((amount * elapsed, amount**2 * elapsed, amount)):
-        cells[kind] = np.bincount(place, weight, minlength=cells.shape[1])
+    groups, names = group_customers(log, design, find_starts(log, design, grid))
+    entries = entries_of(log, design, grid, groups)
+    brought = bring(log, design, grid, entries, value)
+    counted_until = columns_known(log, design, grid, entries)
+    place = groups[entries["customer"]].astype(np.int64) * grid.n_rows + entries["period"] - grid.first_period
+    rows = place.to_numpy(dtype=np.int64)
+    cells = np.zeros((len(KINDS), len(names) * grid.n_rows, grid.n_columns))
+    if design.or_after:
+        breaks = np.arange(len(entries) + 1)  # one after the other: nothing is summed within a customer here
+        for part, amounts in brought.laid_out(len(entries), grid.n_columns, True, breaks):
+            counted = counted_columns(design, grid, counted_until[part])
+            for kind, each in enumerate((amounts * counted, amounts**2 * counted, amounts)):
+                np.add.at(cells[kind], rows[part], each)
+    else:
+        flat = rows[brought.entry] * grid.n_columns + brought.column
+        elapsed = brought.column < counted_until[brought.entry]
+        amount = brought.amount
+        for kind, weight in enumerate((amount * elapsed, amount**2 * elapsed, amount)):
+            cells[kind] = np.bincount(flat, weight, minlength=cells[kind].size).reshape(cells[kind].shape)
     shape = (len(KINDS), len(names), grid.n_rows, grid.n_columns)
     return as_frame(cells.reshape(shape), names, grid, KINDS)  # type: ignore[arg-type]
 
 
-def _by_customer(
-    log: InteractionLog, design: Design, grid: Grid, groups: NDArray[np.int32], starts: Ints, value: str
-) -> tuple[Ints, Ints, Floats]:
-    """Customer, column and sum of values, for every column that a customer came back in; column 0 among them."""
-    marked = mask_of(log, design.back)
-    customers = log.customer_codes
-    counted = (groups[customers] >= 0) & (np.arange(log.n_events) >= starts[customers])
-    rows = np.flatnonzero(counted & marked) if marked.size else np.flatnonzero(counted)
-    who = customers[rows].astype(np.int64)
-    if design.length:
-        unit = (log.times[rows] - log.times[starts[who]]) // design.length
-    else:
-        periods = log.positions(grid.edges)
-        unit = periods[rows].astype(np.int64) - periods[starts[who]]
-    places = np.append(grid.column_of, -1)  # beyond the last column: nowhere
-    column = places[np.minimum(unit, len(places) - 1)].astype(np.int64)
-    inside = column >= 0
-    who, column = who[inside], column[inside]
-    amount = np.nan_to_num(log.column(value).to_numpy(dtype=float, na_value=np.nan)[rows[inside]])
-    # Events are sorted by customer and time, so the columns of a customer follow one another.
-    new = np.flatnonzero(np.append(True, (who[1:] != who[:-1]) | (column[1:] != column[:-1])))[: len(who)]
-    return who[new], column[new], np.add.reduceat(amount, new) if len(new) else amount
+def score_values(log: InteractionLog, *, design: Design, value: str, weights: Weights) -> pd.DataFrame:
+    """Tally: squared scores of customers, and how many have one, by segment, row and column.
 
-
-def _period(log: InteractionLog, grid: Grid, rows: Ints) -> Ints:
-    if not log.n_events:
-        return np.zeros(len(rows), dtype=np.int64)
-    return np.asarray(np.searchsorted(grid.edges, log.times[rows], side="right") - 1)
-
-
-def _columns_known(log: InteractionLog, design: Design, grid: Grid, rows: Ints, period: Ints) -> Ints:
-    """How many columns of each customer have fully elapsed."""
-    if design.length:
-        units = (log.observed_until - log.times[np.maximum(rows, 0)]) // design.length if log.n_events else period
-    else:
-        units = np.maximum(0, grid.n_finished - period)
-    within = grid.columns_within(grid.highs)
-    return np.asarray(within[np.minimum(units, len(within) - 1)], dtype=np.int64)
+    `weights` holds for each (segment, row) the weight of each cell in a
+    customer's score, and the mean expected there. The last column holds the
+    scores of all columns together.
+    """
+    grid = make_grid(log, design)
+    groups, names = group_customers(log, design, find_starts(log, design, grid))
+    entries = entries_of(log, design, grid, groups)
+    brought = bring(log, design, grid, entries, value)
+    known, breaks = columns_known(log, design, grid, entries), customer_breaks(entries)
+    none = (np.zeros((grid.n_rows, grid.n_columns)),) * 2
+    weight, expected = (np.stack([weights.get(name, none)[i] for name in names]) for i in (0, 1))
+    group = groups[entries["customer"]].astype(np.int64)
+    cohort = (entries["period"] - grid.first_period).to_numpy(dtype=np.int64)
+    sums = np.zeros((2, len(names), grid.n_columns + 1))
+    for part, amounts in brought.laid_out(len(entries), grid.n_columns, design.or_after, breaks):
+        place = (group[part], cohort[part])
+        own = weight[place] * counted_columns(design, grid, known[part])
+        starts = breaks[(breaks >= part.start) & (breaks < part.stop)] - part.start
+        scores = np.add.reduceat(own * (amounts - expected[place]), starts)
+        there = np.add.reduceat(own > 0, starts)
+        scores, there = (np.column_stack([each, each.sum(axis=1)]) for each in (scores, there))
+        who = group[part][starts]
+        for i, each in enumerate((scores**2, there > 0)):
+            np.add.at(sums[i], who, each)
+    index = pd.MultiIndex.from_tuples(
+        [(*name, column) for name in names for column in range(grid.n_columns + 1)], names=["segment", "row", "age"]
+    )
+    return pd.DataFrame({"squares": sums[0].ravel(), "customers": sums[1].ravel()}, index=index)
 
 
 def lay_out(tally: pd.DataFrame, cells: Cells, design: Design, grid: Grid) -> Values:
@@ -133,8 +149,10 @@ def value_table(table: pd.DataFrame, cells: Cells, values: Values, measure: str,
     unknown = table["back"].isna().to_numpy()
     parts = {"sum_value": values.total.ravel()}
     if measure == "mean":
-        means = _means(values.total, values.squares, cells.base, confidence)
-        parts |= {name: each.ravel() for name, each in zip(_ends("mean_value"), means, strict=True)}
+        mean, low, high = _means(values.total, values.squares, cells.base, confidence)
+        for bound in (low, high):  # so far: no interval
+            bound[cells.status == SO_FAR] = np.nan
+        parts |= {name: each.ravel() for name, each in zip(_ends("mean_value"), (mean, low, high), strict=True)}
     columns = {name: np.where(unknown, np.nan, part) for name, part in parts.items()}
     columns["so_far_value"] = np.where(table["back_so_far"].isna(), np.nan, values.so_far.ravel())
     place = list(table.columns).index("status")
@@ -149,48 +167,105 @@ def _means(total: Any, squares: Any, base: Any, confidence: float) -> tuple[Floa
     return clustered_mean(base, total, base, squares, total, base, confidence=confidence)
 
 
-def value_summary(
-    summary: pd.DataFrame, cells: Cells, values: Values, design: Design, measure: str, confidence: float
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Add the overall values to the summary; also return the differences of means between segments."""
+@dataclass(frozen=True)
+class Overall:
+    """Overall means by segment and column, and of whole curves, each with its interval.
+
+    Attributes
+    ----------
+    sums : array
+        The overall sums.
+    means : tuple of arrays
+        Mean, low, high.
+    last : int
+        Last column of the curves; 0 where there is nothing to compare.
+    curves : tuple of arrays
+        Mean, low, high by segment.
+    """
+
+    sums: Floats
+    means: tuple[Floats, Floats, Floats]
+    last: int
+    curves: tuple[Floats, Floats, Floats]
+
+
+def overall_values(
+    log: Any, cells: Cells, values: Values, design: Design, grid: Grid, value: str, measure: str, confidence: float
+) -> Overall:
+    """Estimate the overall means; the customers are gone through again where they repeat, or for whole curves."""
     numbers = cells.numbers & (cells.base > 0)
     total, squares, base = (np.where(numbers, each, 0) for each in (values.total, values.squares, cells.base))
-    if design.mean == "simple":
-        n = numbers.sum(axis=1)
-        sums = divide(total.sum(axis=1), n)
+    n = numbers.sum(axis=1)
+    simple = design.mean == "simple"
+    sums = divide(total.sum(axis=1), n) if simple else np.where(n > 0, total.sum(axis=1), np.nan)
+    none = (np.zeros(0),) * 3
+    if measure == "sum":
+        return Overall(sums, none, 0, none)
+
+    def spread(weights: Weights) -> tuple[Floats, Floats]:
+        found = log.tally(score_values, design=design, value=value, weights=weights)
+        by_segment = found.groupby(level=["segment", "age"]).sum()
+        index = pd.MultiIndex.from_product([cells.segments, range(grid.n_columns + 1)])
+        shape = (len(cells.segments), grid.n_columns + 1)
+        full = by_segment.reindex(index, fill_value=0)
+        squared, customers = (full[name].to_numpy(dtype=float).reshape(shape) for name in ("squares", "customers"))
+        half = t_value(customers, confidence) * np.sqrt(divide(customers, customers - 1) * squared)
+        return half[:, :-1], half[:, -1]
+
+    if design.cohort == "every":
+        weights = (simple_weights if simple else pooled_weights)(cells, grid, design, values.total)
+        cell_mean = np.nan_to_num(divide(total, base))
+        mean = divide(cell_mean.sum(axis=1), n) if simple else divide(total.sum(axis=1), base.sum(axis=1))
+        half = spread(weights)[0]
+        means = (mean, mean - half, mean + half)
+    elif simple:
         cell = [np.where(numbers, each, 0.0) for each in _means(total, squares, base, confidence)]
         mean = divide(cell[0].sum(axis=1), n)
         low, high = (
             mean + side * divide(np.sqrt(((cell[0] - bound) ** 2).sum(axis=1)), n)
             for side, bound in ((-1, cell[1]), (1, cell[2]))
         )
+        means = (mean, low, high)
     else:
-        sums = np.where(numbers.any(axis=1), total.sum(axis=1), np.nan)
-        mean, low, high = _means(total.sum(axis=1), squares.sum(axis=1), base.sum(axis=1), confidence)
-    added = summary.assign(sum_value=sums.ravel())
+        means = _means(total.sum(axis=1), squares.sum(axis=1), base.sum(axis=1), confidence)
+    last = last_shared_column(cells) if len(cells.segments) > 1 else 0
+    if last == 0:
+        return Overall(sums, means, 0, none)
+    weights, curve = curve_weights(cells, grid, design, last, values.total)
+    half = spread(weights)[1]
+    return Overall(sums, means, last, (curve, curve - half, curve + half))
+
+
+def value_summary(
+    summary: pd.DataFrame, cells: Cells, overall: Overall, grid: Grid, measure: str, confidence: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add the overall values to the summary; also return the differences of means between segments."""
+    added = summary.assign(sum_value=overall.sums.ravel())
     if measure == "sum":
         return _method_last(added), comparison([], [], [], *(np.zeros(0),) * 4)
-    for name, each in zip(_ends("mean_value"), (mean, low, high), strict=True):
+    for name, each in zip(_ends("mean_value"), overall.means, strict=True):
         added[name] = each.ravel()
-    return _method_last(added), _differences(cells, summary, (mean, low, high), confidence)
+    return _method_last(added), _differences(cells, overall, grid, confidence)
 
 
 def _method_last(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[[*(name for name in summary if name != "method"), "method"]]
 
 
-def _differences(cells: Cells, summary: pd.DataFrame, means: tuple[Floats, ...], confidence: float) -> pd.DataFrame:
-    """Every segment against the first, age by age: the intervals of two means combined (Zou & Donner 2008)."""
-    from scipy.special import ndtr, ndtri
-
-    ages, names = summary["age"].unique()[1:], cells.segments
-    pairs = [(i, c) for i in range(1, len(names)) for c in range(1, len(ages) + 1)]
-    other = tuple(np.array([each[i, c] for i, c in pairs]) for each in means)
-    first = tuple(np.array([each[0, c] for _, c in pairs]) for each in means)
+def _differences(cells: Cells, overall: Overall, grid: Grid, confidence: float) -> pd.DataFrame:
+    """Every segment against the first, age by age and as curves: two intervals combined (Zou & Donner 2008)."""
+    names, n_ages = cells.segments, len(grid.lows) - 1
+    ages = [(i, c) for i in range(1, len(names)) for c in range(1, n_ages + 1)]
+    kinds: list[Any] = [("age", *pair, overall.means) for pair in ages]
+    if overall.last:
+        curves = tuple(each[:, np.newaxis] for each in overall.curves)
+        kinds += [("curve", i, 0, curves) for i in range(1, len(names))]
+    other = tuple(np.array([triple[end][i, c] for _, i, c, triple in kinds]) for end in range(3))
+    first = tuple(np.array([triple[end][0, c] for _, _, c, triple in kinds]) for end in range(3))
     difference, low, high = newcombe(other, first)  # type: ignore[arg-type]
-    half = np.where(difference > 0, difference - low, high - difference)
-    p_value = 2 * ndtr(-np.abs(divide(difference, half)) * float(ndtri((1 + confidence) / 2)))
-    table = comparison(names, [0] * len(pairs), [i for i, _ in pairs], difference, low, high, p_value)
-    table.insert(0, "age", [ages[c - 1] for _, c in pairs])
-    table.insert(0, "kind", "age")
-    return table[table["difference"].notna()].reset_index(drop=True)
+    p_value = implied_p_value(difference, low, high, confidence)
+    table = comparison(names, [0] * len(kinds), [i for _, i, _, _ in kinds], difference, low, high, p_value)
+    table.insert(0, "age", [int(grid.lows[c if kind == "age" else overall.last]) for kind, _, c, _ in kinds])
+    table.insert(0, "kind", [kind for kind, *_ in kinds])
+    table = table[table["difference"].notna()].reset_index(drop=True)
+    return table.assign(p_value_holm=holm(table["p_value"].to_numpy(dtype=float)))

@@ -19,10 +19,10 @@ def list_customers(
     """Customers of a cohort (its position, or the row's name) who came back in a column so far, or did not."""
     grid = make_grid(log, design)
     counted = _in_groups(log, design, grid, segment, cohort)
-    entries = _entries(log, design, grid, counted)
+    entries = list_entries(log, design, grid, counted)
     if design.cohorts_by is None:
         entries = entries[entries["period"] == grid.first_period + cohort]
-    columns = _columns_back(log, design, grid, entries)
+    columns = columns_back(log, design, grid, entries)
     if design.or_after:
         latest = columns.groupby("customer")["column"].max()
         found = latest.index[latest >= column]
@@ -46,21 +46,22 @@ def _in_groups(log: InteractionLog, design: Design, grid: Grid, segment: str | N
     return counted
 
 
-def _entries(log: InteractionLog, design: Design, grid: Grid, counted: Any) -> pd.DataFrame:
-    """One row per customer and cohort: the period, and when the clock started."""
+def list_entries(log: InteractionLog, design: Design, grid: Grid, counted: Any) -> pd.DataFrame:
+    """One row per customer and cohort: the row of the start event, when the clock started, and the period."""
     if design.cohort != "every":
         rows = find_starts(log, design, grid).rows[counted]
-        entries = pd.DataFrame({"customer": np.flatnonzero(counted), "started": log.times[rows]})
+        entries = pd.DataFrame({"customer": np.flatnonzero(counted), "row": rows, "started": log.times[rows]})
     else:
         begins = start_mask(log, design)
         inside = counted[log.customer_codes] & (log.times >= grid.starts_from) & (log.times < grid.starts_until)
         rows = np.flatnonzero(inside if begins.size == 0 else inside & begins)
-        entries = pd.DataFrame({"customer": log.customer_codes[rows].astype(np.int64), "started": log.times[rows]})
+        who = log.customer_codes[rows].astype(np.int64)
+        entries = pd.DataFrame({"customer": who, "row": rows, "started": log.times[rows]})
     entries["period"] = np.searchsorted(grid.edges, entries["started"], side="right") - 1
     return entries.drop_duplicates(["customer", "period"])
 
 
-def _columns_back(log: InteractionLog, design: Design, grid: Grid, entries: pd.DataFrame) -> pd.DataFrame:
+def columns_back(log: InteractionLog, design: Design, grid: Grid, entries: pd.DataFrame) -> pd.DataFrame:
     """Columns after column 0 in which each entry's customer came back."""
     marked = mask_of(log, design.back)
     rows = np.flatnonzero(marked) if marked.size else np.arange(log.n_events)

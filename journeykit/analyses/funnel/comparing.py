@@ -1,0 +1,101 @@
+"""A funnel beside a funnel: the rates of its steps, and who is behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from journeykit.analyses.funnel.plan import Exclude
+from journeykit.results.comparable import Comparable, rows_of, scores_of_parts
+
+if TYPE_CHECKING:
+    from journeykit.analyses.funnel.result import FunnelResult
+
+
+def comparable(result: FunnelResult) -> Comparable:
+    """Lay out each step's rate, and the reach of the last step; of those that rates are over."""
+    plan, column = result.plan, result.step_column
+    assert plan is not None
+    shown = [k for k in range(plan.first_shown + 1, plan.n_steps + 1) if plan.base_steps[k] >= plan.first_shown]
+    asked = [(k, plan.base_steps[k], "step_rate") for k in shown]
+    if plan.last_required in shown and plan.base_steps[plan.last_required] != plan.first_shown:
+        asked.append((plan.last_required, plan.first_shown, "reach_rate"))
+    keys = [*(["segment"] if "segment" in result.table else []), column]
+    sizes = result.table.set_index(keys)[result.base_column]
+    parts, places = [], []
+    for k, base, rate in asked:
+        rows = result.table[result.table[column] == plan.names[k - 1]]
+        at_base = [(*key[:-1], plan.names[base - 1]) for key in rows[keys].itertuples(index=False, name=None)]
+        n = sizes.reindex(pd.MultiIndex.from_tuples(at_base) if len(keys) > 1 else [key[0] for key in at_base])
+        parts.append(rows_of(rows.assign(n=n.to_numpy()), keys, [rate], "n"))
+        places += [(k, base)] * len(rows)
+    if not parts:
+        return Comparable(rows_of(result.table.iloc[:0], keys, ["step_rate"]), tuple(keys))
+    rows = pd.concat(parts, ignore_index=True)
+    if result.params.get("count", "best") != "best":
+        rows["n"] = np.nan  # customers repeat: the interval says how sure a rate is
+    main = len(rows) - len(parts[-1])
+    if result.log is None:
+        return Comparable(rows, tuple(keys), main=main)
+    look = _Lookup(result, rows, places)
+    return Comparable(rows, tuple(keys), scores_of_parts(look.parts), look.parts, look.customers, main)
+
+
+class _Lookup:
+    """The customers behind the rows, by the attempts that rates are over."""
+
+    def __init__(self, result: FunnelResult, rows: pd.DataFrame, places: list[tuple[int, int]]) -> None:
+        self._result, self._places = result, places
+        self._segments = rows["segment"].tolist() if "segment" in rows else None
+
+    def _attempts(self) -> pd.DataFrame:
+        return self._result.attempts()
+
+    def customers(self) -> pd.Index:
+        ids: pd.Index = pd.Index(self._attempts()["customer"].unique())
+        return ids
+
+    def parts(self, rows: Sequence[int]) -> pd.DataFrame:
+        """Whether each customer came to the step of a row, and to the step that its rate is over."""
+        assert self._result.plan is not None
+        plan, attempts = self._result.plan, self._attempts()
+        steps = attempts["steps"].to_numpy()
+        columns: dict[Any, Any] = {}
+        for row in rows:
+            k, base = self._places[row]
+            there = np.ones(len(attempts), dtype=bool)
+            if self._segments is not None:
+                there = (attempts["segment"] == self._segments[row]).to_numpy()
+            n = there & (steps >= base)
+            x = there & (steps >= k)
+            if k in plan.optional:  # its column, from the end: a step may be called like another column
+                x &= attempts.iloc[:, k - plan.n_steps - 1].notna().to_numpy()
+            columns |= {(row, "x"): x.astype(np.int64), (row, "n"): n.astype(np.int64)}
+        # An attempt each, where attempts are counted.
+        found = pd.DataFrame(columns).groupby(attempts["customer"].to_numpy()).sum()
+        return found.rename_axis("customer")
+
+
+def asked_again(result: FunnelResult, by: str | None, log: Any) -> FunnelResult:
+    """Ask the same of the same log, split by another column (None: not split)."""
+    from journeykit.analyses.funnel.stages import stage_funnel
+    from journeykit.analyses.funnel.steps import funnel
+
+    plan = result.plan
+    assert plan is not None
+    ask: Any = stage_funnel if result.step_column == "stage" else funnel
+    options = {name: result.params[name] for name in signature(ask).parameters if name in result.params}
+    exact = {
+        "steps": list(plan.steps),
+        "exclude": [Exclude(step, after, before) for step, after, before in plan.exclude],
+        "step_within": {k: pd.Timedelta(window, unit="us") for k, window in plan.step_within} or None,
+        "optional": plan.optional,
+        "by": by,
+    }
+    options |= {name: value for name, value in exact.items() if name in signature(ask).parameters}
+    found: FunnelResult = ask(log, **options)
+    return found

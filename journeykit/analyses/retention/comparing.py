@@ -1,0 +1,251 @@
+"""Retention beside retention: the overall row's estimates, and what each customer adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from journeykit.analyses.retention.brought import bring, columns_known, counted_columns, customer_breaks, entries_of
+from journeykit.analyses.retention.counting import Floats, find_starts, group_customers
+from journeykit.analyses.retention.design import Design, Grid, make_grid
+from journeykit.analyses.retention.who import columns_back
+from journeykit.estimators.proportions import divide, wilson_rate
+from journeykit.estimators.shared import ratio_scores
+from journeykit.log import InteractionLog
+from journeykit.results.comparable import ESTIMATE, Comparable, rows_of
+
+if TYPE_CHECKING:
+    from journeykit.analyses.retention.result import RetentionResult
+
+CURVE = {"back_rate": "curve_rate", "mean_value": "curve_value"}
+"""What the mean of an overall row over its ages is called."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the parts of customers are made of; it pickles.
+
+    Attributes
+    ----------
+    finished : dict
+        By segment: which cells (rows × columns) enter the overall row.
+    rows : list of str or None
+        The rows' names, where they are no cohorts.
+    columns : tuple of int
+        The columns asked for.
+    value : str or None
+        The column whose values are summed; None counts who came back.
+    """
+
+    design: Design
+    finished: dict[str, Any]
+    rows: list[str] | None
+    columns: tuple[int, ...]
+    value: str | None
+
+
+def comparable(result: RetentionResult, other: RetentionResult) -> Comparable:
+    """Lay out the overall rates (or means) by age, and their mean over the ages that both results have."""
+    theirs = set(other.summary.loc[other.summary["cohorts"] > 0, "age"])
+    summary = result.summary[(result.summary["age"] > 0) & (result.summary["cohorts"] > 0)]
+    summary = summary[summary["age"].isin(theirs)]
+    keys = ["segment", "age"] if "segment" in summary else ["age"]
+    rows = rows_of(summary, keys, [result.main], "base")
+    if result.params["cohort"] == "every" or result.params["mean"] == "simple" or result.params["base"] == "previous":
+        rows["n"] = np.nan  # customers repeat, or the rate is no share of one base: its interval says how sure it is
+    look = None if result.log is None or result.design is None else Lookup(result, rows)
+    if result.main == "sum_value":
+        look = None
+    curves = _curves(result, rows, keys, look)
+    rows = pd.concat([rows, curves], ignore_index=True) if len(curves) else rows
+    return Comparable(
+        rows,
+        tuple(keys),
+        None if look is None else look.scores,
+        None if look is None or result.params["mean"] == "simple" or result.main != "back_rate" else look.parts,
+        None if look is None else look.customers,
+        main=len(rows) - len(curves) if len(curves) else 0,
+    )
+
+
+def _curves(result: RetentionResult, rows: pd.DataFrame, keys: list[str], look: Lookup | None) -> pd.DataFrame:
+    """The mean over ages 1 to the last that both have, a row a segment; it needs the log for its interval."""
+    if look is None or result.params["base"] == "previous" or result.main not in CURVE:
+        return pd.DataFrame()
+    shared = rows[rows["estimate"].notna()]
+    found: list[dict[str, Any]] = []
+    for segment, ages in shared.groupby(shared["segment"] if "segment" in keys else np.zeros(len(shared)), sort=False):
+        if len(ages) < 2:
+            continue
+        look.curve_of[len(rows) + len(found)] = tuple(ages.index)
+        value = float(ages["estimate"].mean())
+        scores = look.scores([len(rows) + len(found)]).iloc[:, 0].to_numpy()
+        customers = int((~np.isnan(scores)).sum())
+        variance = float(np.nansum(scores**2)) * (customers / (customers - 1) if customers > 1 else np.nan)
+        low, high, n = _interval(result, value, variance, customers)
+        name = {"segment": segment} if "segment" in keys else {}
+        estimates = dict(zip(ESTIMATE, (value, low, high, n), strict=True))
+        found.append({**name, "age": int(ages["age"].max()), "measure": CURVE[result.main], **estimates})
+    return pd.DataFrame(found)
+
+
+def _interval(result: RetentionResult, value: float, variance: float, customers: int) -> tuple[float, float, float]:
+    from journeykit.estimators.proportions import t_value
+
+    confidence = result.params["confidence"]
+    if result.main == "back_rate":
+        n = float(divide(value * (1 - value), variance)) if variance > 0 else float(customers)
+        return *wilson_rate(value, n, confidence), n
+    half = float(t_value(customers, confidence)) * variance**0.5
+    return value - half, value + half, float("nan")
+
+
+class Lookup:
+    """The customers behind the rows of a result, looked up in its log.
+
+    Parameters
+    ----------
+    result : RetentionResult
+        With its log.
+    rows : DataFrame
+        `segment` where it is split, `age`.
+    """
+
+    def __init__(self, result: RetentionResult, rows: pd.DataFrame) -> None:
+        self._result, self._log = result, result.log
+        assert result.design is not None
+        self._design: Design = result.design
+        self._grid = make_grid(self._log, self._design)
+        self._segments = list(rows["segment"]) if "segment" in rows else [""] * len(rows)
+        self._columns = np.searchsorted(self._grid.lows, rows["age"].to_numpy()).tolist()
+        self._estimates = rows["estimate"].to_numpy(dtype=float)
+        self.curve_of: dict[int, tuple[int, ...]] = {}
+
+    def customers(self) -> pd.Index:
+        """Ids of all who are in the base of a finished cell."""
+        first = min(self._columns, default=1)
+        found = self._cells((first,))
+        ids: pd.Index = found.index.get_level_values("customer").unique()
+        return ids
+
+    def parts(self, rows: Sequence[int]) -> pd.DataFrame:
+        """Each customer's x and n in rows of one column."""
+        plain = [row for row in rows if row not in self.curve_of]
+        if not plain:
+            return pd.DataFrame(index=pd.Index([], name="customer"))
+        cells = self._cells(tuple(sorted({self._columns[row] for row in plain})))
+        ids = pd.Index(cells.index.get_level_values("customer").unique(), name="customer")
+        found: dict[Any, Any] = {}
+        for row in plain:
+            own = self._of_row(cells, row).groupby(level="customer")[["x", "n"]].sum().reindex(ids, fill_value=0)
+            found |= {(row, "x"): own["x"].to_numpy(), (row, "n"): own["n"].to_numpy()}
+        return pd.DataFrame(found, index=ids)
+
+    def scores(self, rows: Sequence[int]) -> pd.DataFrame:
+        """Each customer's score in rows of one column, or in their mean."""
+        wanted = [(row, self.curve_of.get(row, (row,))) for row in rows]
+        columns = tuple(sorted({self._columns[one] for _, several in wanted for one in several}))
+        cells = self._cells(columns)
+        ids = pd.Index(cells.index.get_level_values("customer").unique(), name="customer")
+        found = {}
+        for row, several in wanted:
+            total = np.full(len(ids), np.nan)
+            for one in several:
+                own = self._row_scores(self._of_row(cells, one)).reindex(ids).to_numpy()
+                total = np.where(np.isnan(own), total, np.nan_to_num(total) + own / len(several))
+            found[row] = total
+        return pd.DataFrame(found, index=ids)
+
+    def _of_row(self, cells: pd.DataFrame, row: int) -> pd.DataFrame:
+        levels = cells.index
+        inside = (levels.get_level_values("age") == self._columns[row]) & (
+            levels.get_level_values("segment") == self._segments[row]
+        )
+        chosen: pd.DataFrame = cells[inside]
+        return chosen
+
+    def _row_scores(self, cells: pd.DataFrame) -> pd.Series:
+        """Scores of a pooled rate, or of the plain mean of its cells' rates."""
+        if self._result.params["mean"] == "pooled":
+            own = cells.groupby(level="customer")[["x", "n"]].sum()
+            return pd.Series(ratio_scores(own["x"], own["n"]), index=own.index)
+        sums = cells.groupby(level="cell")[["x", "n"]].transform("sum")
+        known = cells["n"].groupby(level="cell").sum() > 0
+        rate = divide(sums["x"], sums["n"])
+        scores = divide(cells["x"] - rate * cells["n"], sums["n"]) / int(known.sum())
+        return pd.Series(scores, index=cells.index).groupby(level="customer").sum(min_count=1)
+
+    def _cells(self, columns: tuple[int, ...]) -> pd.DataFrame:
+        value = self._result.params["value"] if self._result.main == "mean_value" else None
+        finished = finished_cells(self._result, self._grid)
+        asked = Asked(self._design, finished, row_names(self._result, self._grid), columns, value)
+        cells: pd.DataFrame = self._log.tally(customer_cells, asked=asked)
+        return cells
+
+
+def finished_cells(result: RetentionResult, grid: Grid) -> dict[str, Any]:
+    """By segment: which cells enter the overall row, as an array of rows × columns."""
+    table = result.table
+    numbers = (table["status"] == "finished") & (table["customers"] > 0)
+    names = table["segment"] if "segment" in table else pd.Series("", index=table.index)
+    parts = numbers.groupby(names, sort=False)
+    return {str(segment): part.to_numpy().reshape(-1, grid.n_columns) for segment, part in parts}
+
+
+def row_names(result: RetentionResult, grid: Grid) -> list[str] | None:
+    """Names of the rows, where they are no cohorts."""
+    if result.params["cohorts_by"] is None:
+        return None
+    return list(map(str, result.table["cohort"].iloc[:: grid.n_columns].unique()))
+
+
+def customer_cells(log: InteractionLog, *, asked: Asked) -> pd.DataFrame:
+    """Tally: x and n by customer, segment, cell (cohort or row) and column, for the columns asked for."""
+    design, grid = asked.design, make_grid(log, asked.design)
+    groups, names = group_customers(log, design, find_starts(log, design, grid))
+    entries = entries_of(log, design, grid, groups)
+    counted = counted_columns(design, grid, columns_known(log, design, grid, entries))
+    back = _came_back(log, design, grid, entries)
+    amount = None if asked.value is None else _brought(log, design, grid, entries, asked.value)
+    group = groups[entries["customer"]].astype(np.int64)
+    segment = np.array([name[0] for name in names], dtype=object)[group]
+    cell = (entries["period"] - grid.first_period).to_numpy(dtype=np.int64)
+    if asked.rows is not None:
+        cell = np.array([asked.rows.index(name[1]) for name in names])[group]
+    nothing = np.zeros((int(cell.max(initial=0)) + 1, grid.n_columns), dtype=bool)
+    finished = np.zeros(counted.shape, dtype=bool)
+    for name in {name[0] for name in names}:
+        inside = segment == name
+        finished[inside] = asked.finished.get(name, nothing)[cell[inside]]
+    parts = []
+    for column in asked.columns:
+        elapsed = counted[:, column] & finished[:, column]
+        n = elapsed & back[:, column - 1] if design.base == "previous" and column > 1 else elapsed
+        x = (elapsed & back[:, column]).astype(np.int64) if amount is None else amount[:, column] * elapsed
+        there = n | (x != 0)
+        who = log.customers.take(entries["customer"].to_numpy()[there])
+        key = {"customer": who, "segment": segment[there], "cell": cell[there], "age": column}
+        parts.append(pd.DataFrame(key | {"x": x[there], "n": n[there].astype(np.int64)}))
+    together = pd.concat(parts, ignore_index=True)
+    return together.groupby(["customer", "segment", "cell", "age"], observed=True).sum()
+
+
+def _came_back(log: InteractionLog, design: Design, grid: Grid, entries: pd.DataFrame) -> Any:
+    """Mark for each entry the columns in which its customer came back (on or after: up to the last of them)."""
+    found = columns_back(log, design, grid, entries.assign(entry=np.arange(len(entries))))
+    back = np.zeros((len(entries), grid.n_columns), dtype=bool)
+    back[:, 0] = True
+    back[found["entry"], found["column"]] = True
+    return np.logical_or.accumulate(back[:, ::-1], axis=1)[:, ::-1] if design.or_after else back
+
+
+def _brought(log: InteractionLog, design: Design, grid: Grid, entries: pd.DataFrame, value: str) -> Floats:
+    """Sum of values of each entry in each column."""
+    found = bring(log, design, grid, entries, value)
+    breaks = customer_breaks(entries)
+    parts = [each for _, each in found.laid_out(len(entries), grid.n_columns, design.or_after, breaks)]
+    return np.concatenate(parts) if parts else np.zeros((0, grid.n_columns))
