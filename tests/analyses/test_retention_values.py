@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
+from scipy.special import stdtrit
 
 from journeykit.analyses.retention import retention
 from journeykit.errors import LogError, ParameterError
@@ -82,39 +83,122 @@ def test_any_column_of_numbers_can_be_the_value():
     assert "value=items" in result.definition
 
 
+def test_on_or_after_adds_what_came_later_up_to_the_horizon():
+    result = retention(SHOP, measure="sum", mode="on_or_after", horizon=1)
+    # January: 45 in its own month and 20 in the next; February's next month is unfinished.
+    assert numbers(result.matrix()) == [[65, 20], [None, None], [None, None]]
+    assert numbers(result.matrix("so_far_value")) == [[65, 20], [42, 2], [0, None]]
+    assert result.summary["sum_value"].tolist() == [65, 20]
+    so_far = retention(SHOP, measure="mean", mode="on_or_after")
+    # Without a horizon ann's 27 and nothing of bob's are so far: no interval, and no part in an average.
+    assert so_far.matrix().iloc[0, 1] == pytest.approx(27 / 2)
+    assert so_far.table["mean_value_low"].iloc[1:].isna().all()
+    assert so_far.summary["mean_value"].isna().all()
+
+
+def test_every_start_of_a_customer_has_what_came_after_it():
+    result = retention(SHOP, measure="sum", cohort="every")
+    # ann stands in January (15, 20, 7), February (20, 7) and March (7); bob in January and, by his visit, February.
+    assert numbers(result.matrix()) == [[45, 20, None], [60, None, None], [None, None, None]]
+    assert numbers(result.matrix("so_far_value")) == [[45, 20, 7], [60, 9, None], [9, None, None]]
+
+
+def test_a_period_short_of_min_events_brings_nothing():
+    rows = [
+        ("ann", "order", 1, 5.0),
+        ("ann", "order", FEB, 1.0),
+        ("ann", "order", FEB + 1, 2.0),
+        ("ann", "order", MAR, 9.0),
+    ]
+    log = make_log(rows, observed_until=APR, columns=["value"], value="value")
+    assert retention(log, measure="sum", min_events=2).matrix().iloc[0].tolist() == [5, 3, 0]  # the start needs one
+
+
+def test_customers_in_several_cohorts_do_not_count_as_several_in_a_mean():
+    rng = np.random.default_rng(11)
+    months, values = (0, FEB, MAR, APR), rng.exponential(20, (50, 4)).round(2)
+    here = rng.random((50, 4)) < 0.7
+    rows = [(f"c{i:02}", "order", months[m] + 1.0, values[i, m]) for i in range(50) for m in range(4) if here[i, m]]
+    log = make_log(rows, observed_until=APR + 30, columns=["value"], value="value")
+    for mean in ("pooled", "simple"):
+        row = retention(log, measure="mean", cohort="every", mean=mean).summary.iloc[1]
+        base, brought = here[:, :3], np.where(here[:, 1:] & here[:, :3], values[:, 1:], 0.0)
+        if mean == "pooled":
+            expected = brought.sum() / base.sum()
+            scores = (brought - expected * base).sum(axis=1) / base.sum()
+        else:
+            cells = brought.sum(axis=0) / base.sum(axis=0)
+            expected = cells.mean()
+            scores = ((brought - cells * base) / base.sum(axis=0)).sum(axis=1) / 3
+        c = int(base.any(axis=1).sum())
+        half = stdtrit(c - 1, 0.975) * np.sqrt(c / (c - 1) * (scores**2).sum())
+        found = row[["mean_value", "mean_value_low", "mean_value_high"]].to_numpy(dtype=float)
+        assert found == pytest.approx([expected, expected - half, expected + half])
+
+
+def test_whole_curves_of_means_are_compared():
+    rng = np.random.default_rng(12)
+    values = rng.exponential(30, (60, 3)).round(2) * (rng.random((60, 3)) < 0.6)
+    rows = []
+    for i in range(60):
+        channel = "app" if i < 25 else "web"
+        rows.append((f"c{i:02}", "order", 1.0, 1.0, channel))
+        rows += [(f"c{i:02}", "order", when + 1.0, values[i, k], channel) for k, when in enumerate((FEB, MAR, APR))]
+    log = make_log(rows, observed_until=APR + 30, columns=["value", "channel"], value="value", channel="channel")
+    result = retention(log, measure="mean", by="channel")
+    curve = result.comparison[result.comparison["kind"] == "curve"].iloc[0]
+    triples = []
+    for own in (values[:25], values[25:]):
+        each = own.mean(axis=1)  # a customer's mean over the three ages
+        half = stdtrit(len(own) - 1, 0.975) * each.std(ddof=1) / np.sqrt(len(own))
+        triples.append((each.mean(), each.mean() - half, each.mean() + half))
+    assert (curve["a"], curve["b"], curve["age"]) == ("app", "web", 3)
+    found = curve[["difference", "difference_low", "difference_high"]].to_numpy(dtype=float)
+    assert found == pytest.approx(newcombe(triples[1], triples[0]))
+    assert result.comparison["p_value_holm"].notna().all()
+    assert (result.comparison["p_value_holm"] >= result.comparison["p_value"]).all()
+
+
 def slow(events, asked):
-    """Sums by segment, row and column over customers whose column has elapsed, one customer after the other."""
+    """Sums by segment, row and column over entries whose column has elapsed, one customer after the other."""
     number = lambda time: period_number(time, asked)  # noqa: E731
     length = pd.Timedelta(LENGTH[asked.period])
-    rolling = asked.windows == "rolling"
+    rolling, or_after = asked.windows == "rolling", asked.mode == "on_or_after"
+    spans, low = [(0, 0)], 1
+    for width in asked.columns or [1] * (asked.horizon or 2000):
+        spans.append((low, low + width - 1))
+        low += width
     found: dict = {}
     for customer in {event["customer"] for event in events}:
         theirs = sorted((event for event in events if event["customer"] == customer), key=lambda event: event["time"])
         begins = [event for event in theirs if asked.starts(event)]
-        if not begins:
-            continue
-        start = begins[0]
-        row = asked.row(theirs[0], start) if asked.row else number(start["time"])
-        for event in theirs[theirs.index(start) :]:
-            if not asked.comes_back(event):
-                continue
-            elapsed = (event["time"] - start["time"]) // length
-            unit = elapsed if rolling else number(event["time"]) - number(start["time"])
-            spans, low = [(0, 0)], 1
-            for width in asked.columns or [1] * (asked.horizon or 2000):
-                spans.append((low, low + width - 1))
-                low += width
-            column = next((i for i, (first, last) in enumerate(spans) if first <= unit <= last), None)
-            if column is None:
-                continue
-            last = spans[column][1]
-            ends = start["time"] + (last + 1) * length
-            known = (
-                ends <= asked.observed_until if rolling else number(start["time"]) + last < number(asked.observed_until)
-            )
-            if known:
-                key = (asked.segment(theirs[0], start), row, column)
-                found[key] = found.get(key, 0) + (event["value"] or 0)
+        starts = begins[:1]
+        if asked.cohort == "every":
+            starts = [e for i, e in enumerate(begins) if i == 0 or number(e["time"]) > number(begins[i - 1]["time"])]
+        for start in starts:
+            row = asked.row(theirs[0], begins[0]) if asked.row else number(start["time"])
+            units: dict = {}
+            for event in theirs[theirs.index(start) :]:
+                elapsed = (event["time"] - start["time"]) // length
+                unit = elapsed if rolling else number(event["time"]) - number(start["time"])
+                if asked.comes_back(event):
+                    units.setdefault(unit, []).append(event["value"] or 0)
+            for unit, values in units.items():
+                if unit > 0 and len(values) < asked.min_events:
+                    continue
+                column = next((i for i, (first, last) in enumerate(spans) if first <= unit <= last), None)
+                if column is None and or_after and asked.horizon is None:
+                    column = len(spans) - 1
+                if column is None:
+                    continue
+                for place in range(column + 1) if or_after else [column]:
+                    last = spans[-1 if or_after else place][1]
+                    ends = start["time"] + (last + 1) * length
+                    until = asked.observed_until
+                    known = ends <= until if rolling else number(start["time"]) + last < number(until)
+                    if known or (or_after and asked.horizon is None):
+                        key = (asked.segment(theirs[0], begins[0]), row, place)
+                        found[key] = found.get(key, 0) + sum(values)
     return {key: total for key, total in found.items() if total}
 
 
@@ -123,9 +207,11 @@ def value_questions(draw):
     events, asked, options = draw(questions())
     for event in events:
         event["value"] = draw(st.sampled_from([None, 1.0, 2.5, -3.0, 100.0]))
-    asked.cohort, asked.mode, asked.base, asked.min_events = "first", "on", "cohort", 1
+    asked.base = "cohort"
+    if asked.cohort == "first_ever":
+        asked.cohort = options["cohort"] = "first"
     asked.washout, asked.between = pd.Timedelta(0), (None, None)
-    dropped = ("cohort", "mode", "base", "min_events", "washout", "between")
+    dropped = ("base", "washout", "between")
     options = {key: value for key, value in options.items() if key not in dropped}
     return events, asked, options | {"measure": draw(st.sampled_from(["sum", "mean"]))}
 
@@ -167,10 +253,7 @@ def test_every_sum_equals_the_slow_one_and_is_the_same_in_buckets(question):
         ({"measure": "median"}, "measure must be one of"),
         ({"value": "value"}, "is for measure="),
         ({"measure": "sum", "value": "touchpoint"}, "column of numbers"),
-        ({"measure": "sum", "mode": "on_or_after"}, "goes with mode='on'"),
-        ({"measure": "mean", "base": "previous"}, "goes with base='cohort'"),
-        ({"measure": "mean", "min_events": 2}, "goes with min_events=1"),
-        ({"measure": "mean", "cohort": "every"}, "count twice"),
+        ({"measure": "mean", "base": "previous"}, "who are not in that base"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_and_says_why(options, says):
