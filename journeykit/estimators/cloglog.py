@@ -13,8 +13,6 @@ from journeykit.estimators.bounded import refuse_collinear, refuse_unbounded
 from journeykit.estimators.proportions import Floats
 
 MOST_STEPS = 60
-BLOCK = 200_000
-"""Rows that are weighed at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ def cloglog_fit(
     penalty: Any = 0.0,
     names: list[str] | None = None,
 ) -> CloglogFit:
-    """Fit a complementary log–log regression by Fisher scoring.
+    """Fit a complementary log–log regression by Newton's method.
 
     Parameters
     ----------
@@ -85,7 +83,7 @@ def cloglog_fit(
     >>> (1 - np.exp(-np.exp(fit.coefficients))).round(6).tolist()
     [0.25]
     """
-    design, y = np.asarray(x, dtype=np.float64), np.asarray(happened, dtype=np.float64)
+    design, y = np.asarray(x, dtype=np.float64), np.asarray(happened).astype(bool)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
     share = float(np.average(y, weights=w)) if w.sum() > 0 else np.nan
     if not 0 < share < 1:
@@ -94,10 +92,10 @@ def cloglog_fit(
     scales = np.sqrt((w @ design**2) / w.sum())
     scales[scales == 0] = 1.0
     penalties = np.broadcast_to(np.asarray(penalty, dtype=np.float64), (p,)) / scales**2
-    at = np.linalg.lstsq((design / scales)[:BLOCK], np.full(min(len(y), BLOCK), np.log(-np.log1p(-share))), rcond=None)[
-        0
-    ]
-    worth, gradient, information = _sums(design, scales, y, w, at)
+    rows = np.ascontiguousarray(design / scales)
+    few = slice(0, 100_000)
+    at = np.linalg.lstsq(rows[few], np.full(len(rows[few]), np.log(-np.log1p(-share))), rcond=None)[0]
+    worth, gradient, information = _sums(rows, y, w, at)
     worth -= 0.5 * float(penalties @ at**2)
     columns = names or [f"column {i + 1}" for i in range(p)]
     first = information + np.diag(penalties)
@@ -109,7 +107,7 @@ def cloglog_fit(
         before = worth
         for _ in range(30):
             there = at + step
-            worth, gradient, information = _sums(design, scales, y, w, there)
+            worth, gradient, information = _sums(rows, y, w, there)
             worth -= 0.5 * float(penalties @ there**2)
             if worth >= before - 1e-11 * abs(before):
                 break
@@ -119,7 +117,7 @@ def cloglog_fit(
             break
     refuse_unbounded(columns, first, information + np.diag(penalties))
     inverse = np.linalg.inv(information + np.diag(penalties))
-    influence = _score_rows(design, scales, y, w, at)
+    influence = _score_rows(rows, y, w, at)
     if clusters is not None:
         codes, unique = pd.factorize(np.asarray(clusters))
         influence = np.column_stack([np.bincount(codes, each, len(unique)) for each in influence.T])
@@ -127,32 +125,18 @@ def cloglog_fit(
     return CloglogFit(at / scales, spread, len(y), int(y.sum()))
 
 
-def _moments(score: Floats) -> tuple[Floats, Floats]:
-    """Chance, and its derivative by the score over the variance times the chance of none."""
-    hazard = np.exp(np.clip(score, -700, 30))
-    chance = -np.expm1(-hazard)
-    return chance, hazard / np.maximum(chance, 1e-300)
+def _sums(rows: Floats, happened: Any, weight: Floats, at: Floats) -> tuple[float, Floats, Floats]:
+    """Log-likelihood, gradient and information."""
+    from journeykit.loops.cloglog import sum_cloglog
+
+    gradient, lower = np.zeros(len(at)), np.zeros((len(at), len(at)))
+    likelihood = sum_cloglog(rows, happened, weight, at, gradient, lower)
+    return likelihood, gradient, lower + np.tril(lower, -1).T
 
 
-def _sums(design: Floats, scales: Floats, y: Floats, w: Floats, at: Floats) -> tuple[float, Floats, Floats]:
-    """Log-likelihood, gradient and expected information, block by block."""
-    worth, gradient, information = 0.0, np.zeros(len(at)), np.zeros((len(at), len(at)))
-    for begin in range(0, len(y), BLOCK):
-        rows = slice(begin, begin + BLOCK)
-        x = design[rows] / scales
-        score = x @ at
-        hazard = np.exp(np.clip(score, -700, 30))
-        chance, lift = _moments(score)
-        with np.errstate(divide="ignore"):
-            logs = np.where(y[rows] > 0, y[rows] * np.log(np.maximum(chance, 1e-300)), 0.0) - (1 - y[rows]) * hazard
-        worth += float(w[rows] @ logs)
-        gradient += x.T @ (w[rows] * (y[rows] - chance) * lift)
-        information += x.T @ (x * (w[rows] * lift**2 * chance * (1 - chance))[:, np.newaxis])
-    return worth, gradient, information
-
-
-def _score_rows(design: Floats, scales: Floats, y: Floats, w: Floats, at: Floats) -> Floats:
-    rows = design / scales
-    chance, lift = _moments(rows @ at)
-    rows *= (w * (y - chance) * lift)[:, np.newaxis]
-    return np.asarray(rows)
+def _score_rows(rows: Floats, happened: Any, weight: Floats, at: Floats) -> Floats:
+    """What each row adds to the gradient."""
+    hazard = np.exp(np.clip(rows @ at, -700, 30))
+    with np.errstate(over="ignore"):
+        first = np.where(happened, hazard / np.expm1(hazard), -hazard)
+    return np.asarray(rows * (weight * first)[:, np.newaxis])
