@@ -39,6 +39,7 @@ _HOME = {
     "survival_curve": "journeykit.analyses.churn",
     "buying_model": "journeykit.analyses.buying",
     "compare": "journeykit.results.comparing",
+    "opportunities": "journeykit.overviews",
     "load_sample": "journeykit.datasets",
     "simulate_journeys": "journeykit.datasets",
     "list_reports": "journeykit.reports",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from journeykit.log import InteractionLog as InteractionLog
     from journeykit.log import concat_logs as concat_logs
     from journeykit.log import read_log as read_log
+    from journeykit.overviews import opportunities as opportunities
     from journeykit.reports import list_reports as list_reports
     from journeykit.reports import run_report as run_report
     from journeykit.results.comparing import compare as compare
