@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,18 +15,27 @@ Floats = npt.NDArray[np.float64]
 NAMES = ("p", "q", "gamma")
 
 
-def log_likelihood(theta: Floats, n: Floats, total: Floats, weight: Floats) -> float:
-    """Logarithm of the likelihood of the mean of each customer's purchases (equation 1a of 2013).
+def likelihood_of(n: Floats, total: Floats, weight: Floats) -> Callable[[Floats], float]:
+    """Prepare the logarithm of the likelihood of the mean of each customer's purchases (equation 1a of 2013).
 
-    The mean z of n purchases has the density Γ(pn + q)/(Γ(pn)Γ(q)) γ^q z^(pn − 1) n^(pn) / (γ + nz)^(pn + q).
+    The mean z of n purchases has the density Γ(pn + q)/(Γ(pn)Γ(q)) γ^q z^(pn − 1) n^(pn) / (γ + nz)^(pn + q). What does
+    not depend on the parameters is summed once.
     """
     from scipy.special import gammaln
 
-    p, q, gamma = theta
     counts, at = np.unique(n, return_inverse=True)
-    by_n = gammaln(p * counts + q) - gammaln(p * counts) - gammaln(q) + q * np.log(gamma) + p * counts * np.log(counts)
-    pn = (p * counts)[at]
-    return float(weight @ (by_n[at] + (pn - 1) * np.log(total / n) - (pn + q) * np.log(gamma + total)))
+    customers = np.bincount(at.ravel(), weights=weight)
+    log_mean = np.log(total / n)
+    once, by_purchase = float(weight @ log_mean), float((weight * n) @ log_mean)
+
+    def log_likelihood(theta: Floats) -> float:
+        p, q, gamma = theta
+        pn = p * counts
+        by_n = gammaln(pn + q) - gammaln(pn) - gammaln(q) + q * np.log(gamma) + pn * np.log(counts)
+        whole = np.log(gamma + total)
+        return float(customers @ by_n + p * by_purchase - once - weight @ ((p * n + q) * whole))
+
+    return log_likelihood
 
 
 def expected_spend(theta: Floats, n: Floats, total: Floats) -> Floats:
@@ -94,7 +105,7 @@ def fit_gamma_gamma(
         return customers * penalizer * float(p**2 + q**2 + (gamma * unit) ** 2)
 
     found = maximise(
-        lambda theta: log_likelihood(theta, n, scaled, weight),
+        likelihood_of(n, scaled, weight),
         starts,
         NAMES,
         penalty=penalty if penalizer else None,
@@ -107,5 +118,4 @@ def fit_gamma_gamma(
             "look for amounts that are wrong, or give spend=None"
         )
     logs = found.logs + np.array([0, 0, np.log(unit)])
-    likelihood = log_likelihood(np.exp(logs), n, total, weight)
-    return Maximum(NAMES, logs, found.covariance, likelihood)
+    return Maximum(NAMES, logs, found.covariance, likelihood_of(n, total, weight)(np.exp(logs)))
