@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
+from journeykit.analyses.friction.analysis import usual_adjustment, usual_steps
 from journeykit.analyses.friction.causes import passive_touchpoints, read_causes
 from journeykit.analyses.friction.counts import Asked, list_met
 from journeykit.analyses.friction.result import FrictionResult
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VERSION = "opportunities/1"
-USUAL_STEPS = ("product_page", "cart", "checkout", "order")
 _SHOWN = ("rank", "where", "customers", "rate", "target_rate", "lost_customers", "lost_value")
 
 
@@ -264,15 +264,16 @@ def opportunities(
     for name, number, least in (("min_n", min_n, 1), ("replicates", replicates, 20)):
         if isinstance(number, bool) or int(number) != number or number < least:
             raise ParameterError(f"{name} == {number!r}, must be a whole number from {least} on")
-    attempts = read_attempts(log, _usual(log) if steps is None else steps, within, between)
+    attempts = read_attempts(log, usual_steps(log) if steps is None else steps, within, between)
     columns = _columns(log, by)
     targets = _targets(target, attempts.names)
     found, absent = read_causes(log, causes, attempts.steps)
     if not columns and not targets and not found:
         raise ParameterError("there is nothing to compare with: say by= (segments), target= (rates) or causes=")
-    adjust = ("channel",) if log.channels is not None else ()
     gap, no_page = duration_us(DEFAULT_GAP, name="visit_gap"), Step(passive_touchpoints())
-    question = Question(Asked(attempts, tuple(found), gap, adjust, no_page), columns, int(rng), int(replicates))
+    question = Question(
+        Asked(attempts, tuple(found), gap, usual_adjustment(log), no_page), columns, int(rng), int(replicates)
+    )
     sums = log.tally(count_losses, question=question)
     groups = read_groups(sums, question)
     everybody = groups.get(EVERYBODY, {}).get(EVERYBODY)
@@ -335,16 +336,9 @@ def count_entered(log: InteractionLog, question: Question) -> pd.DataFrame:
     return pd.DataFrame({"customers": list(numbers.values())}, index=pd.Index(list(numbers), name="what"))
 
 
-def _usual(log: InteractionLog) -> list[str]:
-    found = [step for step in USUAL_STEPS if step in log.touchpoints]
-    if len(found) < 2:
-        raise ParameterError(f"say steps=: of {list(USUAL_STEPS)} the log holds only {found}")
-    return found
-
-
 def _columns(log: InteractionLog, by: str | Sequence[str] | None) -> tuple[str, ...]:
     if by is None:
-        return ("channel",) if log.channels is not None and "channel" not in log.personal else ()
+        return usual_adjustment(log)
     columns = (by,) if isinstance(by, str) else tuple(by)
     log.require(*columns)
     return columns

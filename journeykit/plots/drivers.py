@@ -72,7 +72,7 @@ def _forest(result: Any, rows: pd.DataFrame, ax: Axes, *, texts: bool) -> None:
         xlabel=say("drivers.axis_whole" if result.params["method"] == "whole_attempt" else "drivers.axis"),
     )
     more = len(result.table) - len(rows)
-    note = [say("drivers.filled")] if len(rows) else [say("drivers.too_few", min_n=result.params["min_n"])]
+    note = [say("drivers.filled")] if len(rows) else [say("drivers.too_few", min_n=result.summary["min_n"].iloc[0])]
     if more:
         note.append(say("drivers.more", drivers=more))
     ax.annotate("  ".join(note), (0, 0), xycoords="axes fraction", xytext=(0, -42), textcoords="offset points",

@@ -126,6 +126,7 @@ def conversion_drivers(
             "landmark_seconds": [question.landmark / SECOND if question.landmark != WHOLE else np.nan],
             "drivers": [len(table)],
             "too_rare": [int((~enough).sum())],
+            "min_n": [least],
         }
     )
     reasons = {
@@ -138,7 +139,7 @@ def conversion_drivers(
         summary=with_rate(summary, "conversion", count="converted", base="base", confidence=confidence),
         comparison=pd.DataFrame(),
         left_out=left_out_table(reasons),
-        params=_params(log, question, least, method, confidence),
+        params=_params(log, question, min_n, method, confidence),
         log=log,
         question=question,
     )
@@ -188,7 +189,9 @@ def _triple(name: str, values: tuple[Any, Any, Any]) -> dict[str, Any]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
-def _params(log: InteractionLog, question: Question, least: int, method: str, confidence: float) -> dict[str, Any]:
+def _params(
+    log: InteractionLog, question: Question, min_n: int | None, method: str, confidence: float
+) -> dict[str, Any]:
     attempts = question.attempts
 
     def stamp(instant: int | None) -> Any:
@@ -199,7 +202,7 @@ def _params(log: InteractionLog, question: Question, least: int, method: str, co
         "within": pd.Timedelta(attempts.within, unit="us"),
         "landmark": None if question.landmark == WHOLE else pd.Timedelta(question.landmark, unit="us"),
         "of": question.of,
-        "min_n": least,
+        "min_n": min_n,
         "between": None if attempts.between == (None, None) else tuple(map(stamp, attempts.between)),
         "method": method,
         "confidence": confidence,

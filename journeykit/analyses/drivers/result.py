@@ -37,7 +37,7 @@ class DriversResult(Result):
         observed whole); `converted_before` (the landmark, left out); `base`
         (customers compared), `converted` of them and `conversion_rate` with
         its interval; `landmark_seconds` after the entry; `drivers` tested;
-        `too_rare` (not tested: too few customers have them).
+        `too_rare` (not tested: fewer than `min_n` customers have them).
     comparison : DataFrame
         Empty.
     """
@@ -106,11 +106,7 @@ class DriversResult(Result):
     def _words(self) -> dict[str, Any]:
         steps, within = self.params["steps"], self.params["within"].total_seconds()
         row = {str(name): value for name, value in self.summary.iloc[0].items()}
-        return (
-            row
-            | {"first": word(steps[0]), "last": word(steps[-1]), "within_seconds": within}
-            | {"min_n": self.params["min_n"]}
-        )
+        return row | {"first": word(steps[0]), "last": word(steps[-1]), "within_seconds": within}
 
     def shown(self) -> pd.DataFrame:
         """The columns that a reader wants to see first."""

@@ -125,8 +125,8 @@ def friction(
     ('payment_error', 96, 0.21)
     """
     check_confidence(confidence)
-    attempts = read_attempts(log, _usual(log) if steps is None else steps, within, between)
-    adjusted = tuple(["channel"] if adjust is None and log.channels is not None else adjust or ())
+    attempts = read_attempts(log, usual_steps(log) if steps is None else steps, within, between)
+    adjusted = usual_adjustment(log) if adjust is None else tuple(adjust)
     log.require(*adjusted)
     found, absent = read_causes(log, causes, attempts.steps)
     gap, no_page = duration_us(visit_gap, name="visit_gap"), passive_touchpoints() if ignore is None else list(ignore)
@@ -158,11 +158,17 @@ def friction(
     )
 
 
-def _usual(log: InteractionLog) -> list[str]:
+def usual_steps(log: InteractionLog) -> list[str]:
+    """Return the steps of a web shop that the log holds."""
     found = [step for step in USUAL_STEPS if step in log.touchpoints]
     if len(found) < 2:
         raise ParameterError(f"say steps=: of {list(USUAL_STEPS)} the log holds only {found}")
     return found
+
+
+def usual_adjustment(log: InteractionLog) -> tuple[str, ...]:
+    """Return the columns that keep strata apart by default: the channel, where there is one that may be split by."""
+    return ("channel",) if log.channels is not None and "channel" not in log.personal else ()
 
 
 def _params(log: InteractionLog, asked: Asked, absent: list[str], confidence: float) -> dict[str, Any]:
