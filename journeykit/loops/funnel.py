@@ -184,6 +184,141 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
             counted_until = opens_until  # match again, now with the entries that are not mature
 
 
+@loop(*_EVENTS, *_STEPS, *_EXCLUSIONS, "int", "int", "int", "int", *("bool",) * 4, "int", "int")
+def match_attempts(  # type: ignore[no-untyped-def]  # pragma: no cover
+    codes, kind_of, times, tie_keys, offsets, steps_from, steps_of, has_step, base_step, optional, step_within,
+    excludes, spoils, after, before, last_required, within, opens_from, opens_until, strict, any_order_in_ties,
+    first_only, keep_spoilt, first, last,
+):  # fmt: skip
+    """Return every attempt, one after another: whose, how far (below 0: spoilt), and the events that filled its steps.
+
+    A customer has one attempt at a time. A step 1 opens the next one, unless
+    the present one is past step 1, has not converted, and can still go on.
+    """
+    n_steps = has_step.shape[1] - 1
+    longest, most = 1, 0
+    for customer in range(first, last):
+        longest = max(longest, offsets[customer + 1] - offsets[customer])
+        for i in range(offsets[customer], offsets[customer + 1]):
+            most += has_step[kind_of[codes[i]], 1] != 0
+    units = np.empty(most, np.int32)
+    levels = np.empty(most, np.int16)
+    rows = np.full((most, n_steps), -1, np.int32)
+    held = np.zeros(n_steps + 1, np.bool_)
+    since = np.zeros(n_steps + 1, np.int64)
+    filled = np.full((n_steps + 1, n_steps + 1), -1, np.int64)
+    group, step_at, tried = np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64)
+    event_at, queue = np.empty(n_steps + 1, np.int64), np.empty(n_steps + 1, np.int64)
+    n_found = 0
+    for customer in range(first, last):
+        start, stop = offsets[customer], offsets[customer + 1]
+        level = 0  # of the present attempt, which is the last one found; 0 if there is none
+        entered = False
+        i = start
+        while i < stop:
+            kind = kind_of[codes[i]]
+            if kind == 0 and not strict:
+                i += 1
+                continue
+            t = times[i]
+            row = i
+            size = 1
+            i += 1
+            if any_order_in_ties and i < stop and times[i] == t:
+                size, i = gather(row, stop, codes, kind_of, times, tie_keys, group)
+                if size > 0:
+                    row = group[0]
+                    kind = kind_of[codes[row]]
+            if size == 1:
+                group[0] = row
+            starts = False
+            excluding = False
+            for g in range(size):
+                kind_there = kind_of[codes[group[g]]]
+                starts = starts or has_step[kind_there, 1] != 0
+                excluding = excluding or (excludes.size > 0 and excludes[kind_there] != 0)
+            opens = starts and opens_from <= t < opens_until and not (first_only and entered)
+            entered = entered or starts
+            if level > 0 and t - since[level] > within:
+                level = 0
+
+            # How far could the present attempt come now, and how far a new one?
+            newly = 0
+            if opens:
+                newly = 1
+                if size > 1:
+                    newly = fill(
+                        0, t, size, codes, kind_of, times, has_step, base_step, optional, step_within, filled, group,
+                        step_at, tried, event_at, queue,
+                    )  # fmt: skip
+            further = 0
+            if level > 0:
+                if size > 1:
+                    further = fill(
+                        level, t, size, codes, kind_of, times, has_step, base_step, optional, step_within, filled,
+                        group, step_at, tried, event_at, queue,
+                    )  # fmt: skip
+                    further = further if further > level else 0
+                else:
+                    further = next_level(
+                        kind, t, level, within, times, has_step, base_step, optional, step_within, since, filled
+                    )
+            on_the_way = 1 < level < last_required and in_time(
+                level, t, times, base_step, optional, step_within, filled
+            )
+            moves = further > 0 and (on_the_way or further > newly)
+            if moves:
+                old = level
+                level = further
+                move(old, level, event_at[level] if size > 1 else row, held, since, filled)
+                for k in range(old + 1, level):
+                    if size > 1:
+                        filled[level, k] = event_at[k]
+                for k in range(old + 1, level + 1):
+                    rows[n_found - 1, k - 1] = filled[level, k] - start if filled[level, k] >= 0 else -1
+                levels[n_found - 1] = level
+            if level == n_steps:
+                level = 0
+            if level > 0 and excluding and spoilt(
+                level, level, t, size, any_order_in_ties, within, codes, kind_of, times, has_step, base_step, optional,
+                step_within, spoils, after, before, filled, group,
+            ):  # fmt: skip
+                if not keep_spoilt:
+                    levels[n_found - 1] = -level
+                level = 0
+                on_the_way = False
+            if strict and not moves:
+                level = 0
+                on_the_way = False
+            if opens and not moves and not on_the_way:
+                level = 1
+                filled[1, 1] = row
+                if size > 1:
+                    level = fill(
+                        0, t, size, codes, kind_of, times, has_step, base_step, optional, step_within, filled, group,
+                        step_at, tried, event_at, queue,
+                    )  # fmt: skip
+                    filled[level, 1 : level + 1] = event_at[1 : level + 1]
+                since[level] = t
+                units[n_found] = customer
+                levels[n_found] = level
+                for k in range(1, level + 1):
+                    rows[n_found, k - 1] = filled[level, k] - start if filled[level, k] >= 0 else -1
+                n_found += 1
+                if level == n_steps:
+                    level = 0
+    return units[:n_found].copy(), levels[:n_found].copy(), rows[:n_found].copy()
+
+
+@part
+def in_time(level, t, times, base_step, optional, step_within, filled):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Tell whether the next required step of an attempt can still be filled."""
+    for k in range(level + 1, base_step.size):
+        if not optional[k]:
+            return t - times[filled[level, base_step[k]]] <= step_within[k]
+    return True
+
+
 @part
 def gather(row, stop, codes, kind_of, times, tie_keys, group):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Collect the events of one instant that mean anything; return their number (1 if none) and the next event."""

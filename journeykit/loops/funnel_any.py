@@ -87,6 +87,77 @@ def match_any_order(  # type: ignore[no-untyped-def]  # pragma: no cover
                         rows[customer, k] = best[k] - start if k < level else -1
 
 
+@loop(*_EVENTS, "i4", "u1 2d", "int", "int", "int", "bool", "int", "int")
+def match_any_attempts(  # type: ignore[no-untyped-def]  # pragma: no cover
+    codes, kind_of, times, tie_keys, offsets, steps_from, has_step, within, opens_from, opens_until, first_only, first,
+    last,
+):  # fmt: skip
+    """Return every attempt, one after another: whose, how many steps it filled, and the events by which.
+
+    A customer has one window at a time. What fills no further step of it
+    begins the next one, unless two steps or more, and not all, are filled.
+    """
+    n_steps = has_step.shape[1] - 1
+    longest, most = 1, 0
+    for customer in range(first, last):
+        longest = max(longest, offsets[customer + 1] - offsets[customer])
+        for i in range(offsets[customer], offsets[customer + 1]):
+            most += kind_of[codes[i]] != 0
+    units = np.empty(most, np.int32)
+    levels = np.empty(most, np.int16)
+    rows = np.full((most, n_steps), -1, np.int32)
+    matching = np.empty(longest, np.int64)  # a customer's events that match any step, in canonical order
+    done, other = np.empty(n_steps, np.int64), np.empty(n_steps, np.int64)
+    kind_at = np.zeros(n_steps + 1, np.int64)
+    tried = np.zeros(n_steps + 1, np.int64)
+    queue = np.empty(n_steps + 1, np.int64)
+    n_found = 0
+    for customer in range(first, last):
+        start, stop = offsets[customer], offsets[customer + 1]
+        size = 0
+        for i in range(start, stop):
+            if kind_of[codes[i]] != 0:
+                matching[size] = i
+                size += 1
+        if tie_keys.size > 0:
+            sort_ties(matching, size, codes, kind_of, times, tie_keys)
+        level = 0  # steps that the present window has filled; 0 if there is none
+        begun = 0  # its first event in `matching`
+        i = 0
+        while i < size:
+            t = times[matching[i]]
+            end = i + 1
+            while end < size and times[matching[end]] == t:
+                end += 1
+            opens = opens_from <= t < opens_until and not (first_only and i > 0)
+            if level > 0 and t - times[matching[begun]] > within:
+                level = 0
+            newly = 0
+            if opens:
+                newly = fill_window(i, end, n_steps, codes, kind_of, has_step, matching, other, kind_at, tried, queue)
+            further = 0
+            if level > 0:
+                further = fill_window(
+                    begun, end, n_steps, codes, kind_of, has_step, matching, done, kind_at, tried, queue
+                )
+            if further > level and (level > 1 or further > newly):
+                for k in range(level, further):
+                    rows[n_found - 1, k] = done[k] - start
+                level = further
+                levels[n_found - 1] = level
+            elif opens and level < 2:
+                level, begun = newly, i
+                units[n_found] = customer
+                levels[n_found] = level
+                for k in range(level):
+                    rows[n_found, k] = other[k] - start
+                n_found += 1
+            if level == n_steps:
+                level = 0
+            i = end
+    return units[:n_found].copy(), levels[:n_found].copy(), rows[:n_found].copy()
+
+
 @part
 def sort_ties(matching, size, codes, kind_of, times, tie_keys):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Sort events of one instant by kind and key, so that their stored order has no say."""

@@ -51,38 +51,76 @@ def stage_moves(  # type: ignore[no-untyped-def]  # pragma: no cover
                 skipped[customer, k - 1] = 1
 
 
-@loop("u1", "i2", "i4 2d", "i4", "i4", "i4", "i8", "i8", "int", "bool", "out i4", "int", "int")
+@loop("u1", "i2", "i4 2d", "i8", "i8", "i4", "i4", "u1 2d", "i4", "i8", "int", "bool", "out i4", "int", "int")
 def next_touchpoints(  # type: ignore[no-untyped-def]  # pragma: no cover
-    asked, levels, rows, codes, step_of, touchpoints, times, offsets, within, any_order_in_ties, found, first, last
-):
-    """Write what each customer did next after the last step of their attempt, inside its window and outside that stage.
+    asked, levels, rows, starts, stops, codes, kind_of, has_step, touchpoints, times, within, any_order_in_ties, found,
+    first, last,
+):  # fmt: skip
+    """Write what came next after the last step of each attempt, inside its window and not of that step.
 
     The code of the touchpoint (of several at one instant the first by name), or
-    STAYED (in that stage only) or NOTHING.
+    STAYED (of that step only) or NOTHING.
     """
-    for customer in range(first, last):
-        found[customer] = NOT_ASKED
-        if asked[customer] == 0:
+    for attempt in range(first, last):
+        found[attempt] = NOT_ASKED
+        if asked[attempt] == 0:
             continue
-        start = offsets[customer]
-        step = levels[customer]
-        row = start + rows[customer, step - 1]
-        deadline = times[start + rows[customer, 0]] + within
-        found[customer] = NOTHING
-        for i in range(row + 1, offsets[customer + 1]):
+        start, stop = starts[attempt], stops[attempt]
+        step = levels[attempt]
+        row = start + rows[attempt, step - 1]
+        deadline = times[start + rows[attempt, 0]] + within
+        found[attempt] = NOTHING
+        for i in range(row + 1, stop):
             if times[i] > deadline:
                 break
             if any_order_in_ties and times[i] == times[row]:
                 continue
-            if step_of[codes[i]] == step:
-                found[customer] = STAYED
+            if has_step[kind_of[codes[i]], step]:
+                found[attempt] = STAYED
                 continue
-            found[customer] = touchpoints[i]
+            found[attempt] = touchpoints[i]
             if any_order_in_ties:
                 t = times[i]
                 i += 1
-                while i < offsets[customer + 1] and times[i] == t:
-                    if step_of[codes[i]] != step and touchpoints[i] < found[customer]:
-                        found[customer] = touchpoints[i]
+                while i < stop and times[i] == t:
+                    if not has_step[kind_of[codes[i]], step] and touchpoints[i] < found[attempt]:
+                        found[attempt] = touchpoints[i]
                     i += 1
             break
+
+
+@loop("u1", "i4", "i8", "i4", "i8", "int", "bool", "out i4 2d", "int", "int")
+def previous_touchpoints(  # type: ignore[no-untyped-def]  # pragma: no cover
+    asked, rows, starts, touchpoints, times, within, any_order_in_ties, found, first, last
+):
+    """Write the touchpoints before an event of each attempt, the nearest first; NOTHING where there is none.
+
+    Not further back than `within`. Of several at one instant the last by name
+    is the nearest; what is tied with the event itself is not before it.
+    """
+    n = found.shape[1]
+    for attempt in range(first, last):
+        for back in range(n):
+            found[attempt, back] = NOT_ASKED
+        if asked[attempt] == 0:
+            continue
+        start = starts[attempt]
+        row = start + rows[attempt]
+        i = row - 1
+        while any_order_in_ties and i >= start and times[i] == times[row]:
+            i -= 1
+        back = 0
+        while back < n:
+            if i < start or times[row] - times[i] > within:
+                found[attempt, back] = NOTHING
+                back += 1
+                continue
+            low = i
+            while any_order_in_ties and low > start and times[low - 1] == times[i]:
+                low -= 1
+            tied = np.sort(touchpoints[low : i + 1])
+            for g in range(tied.size - 1, -1, -1):
+                if back < n:
+                    found[attempt, back] = tied[g]
+                    back += 1
+            i = low - 1

@@ -18,7 +18,7 @@ from journeykit.plots.canvas import (
     percent_axis,
     read_from_right,
 )
-from journeykit.text import direction, format_value, say, word
+from journeykit.text import direction, format_value, label, say, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,9 +50,25 @@ def plot_funnel(result: FunnelResult, ax: Axes | None = None) -> Axes:
     n_steps = len(table)
     ax = new_axes(ax, size=(7.5, 1.0 + 0.85 * max(2, n_steps)))
     draw_bars(result, table.reset_index(drop=True), ax)
-    ax.set_xlabel(say(f"funnel.axis_{result.params['rates_over']}"), color=INK)
+    ax.set_xlabel(axis_words(result), color=INK)
     explain(result, ax)
     return ax
+
+
+def axis_words(result: FunnelResult) -> str:
+    """Say what the bars count, and whether their windows are over."""
+    key, counted = f"funnel.axis_{result.params['rates_over']}", _counted(result)
+    return say(key) if counted == "customers" else say(f"{key}_of", things=label(counted))
+
+
+def group_words(result: FunnelResult, group: object, n: Any) -> str:
+    """Say a group's name and how many it has."""
+    return say("funnel.segment_title", segment=word(str(group)), things=say(f"funnel.things_{_counted(result)}", n=n))
+
+
+def _counted(result: FunnelResult) -> str:
+    """Return the column of the plain count: customers, or what is counted in their place."""
+    return result.base_column.removesuffix("_mature")
 
 
 def funnel_figure(result: FunnelResult) -> Figure:
@@ -64,7 +80,7 @@ def funnel_figure(result: FunnelResult) -> Figure:
         figure = new_figure((7.5, 1.0 + 0.85 * max(2, n_steps)))
         plot_funnel(result, figure.add_subplot())
         return figure
-    shown = _largest(table, groups, MOST_FUNNELS)
+    shown = _largest(result, groups, MOST_FUNNELS)
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     figure = new_figure((3.6 * columns + 1, 1.2 + (0.5 + 0.62 * n_steps) * (rows + 1)))
@@ -79,7 +95,7 @@ def funnel_figure(result: FunnelResult) -> Figure:
         if i % columns:
             ax.set_yticklabels([])
         n = int(part[result.base_column].iloc[0])
-        ax.set_title(say("funnel.segment_title", segment=word(group), n=n), color=INK, fontsize=9)
+        ax.set_title(group_words(result, group, n), color=INK, fontsize=9)
     for ax in axes.flat[len(shown) :]:
         ax.set_visible(False)
     return figure
@@ -97,14 +113,14 @@ def draw_bars(result: FunnelResult, rows: pd.DataFrame, ax: Axes, *, as_rate: bo
     ax.barh(y, lengths, height=THICK, linewidth=0.8, **look)
     running = np.zeros(len(rows))
     if over == "mature" and not as_rate:
-        running = np.maximum(rows["customers"].to_numpy(dtype=float) - base, 0)
+        running = np.maximum(rows[_counted(result)].to_numpy(dtype=float) - base, 0)
         ax.barh(y, running, left=lengths, height=THICK, linewidth=0.8, **HATCHED)
     _draw_intervals(rows, first / scale if scale else 0.0, y, ax)
-    longest = max(float((lengths + running).max()) if len(rows) else 0.0, 1e-9)
+    longest = max([1e-9, *(lengths + running)[~np.isnan(lengths + running)]])  # a report may leave numbers out
     _write_rates(rows, base, y, lengths, running, longest, ax, numbers=not as_rate)
     _write_losses(result, rows, base, longest, ax)
     ax.set_yticks(y, [word(str(name)) for name in rows[result.step_column]])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_ylim(max(1, len(rows)) - 0.5, -0.5)
     ax.set_xlim(0, longest * (1.62 if not as_rate else 1.85))
     bare(ax)
     ax.spines["bottom"].set_visible(False)
@@ -132,11 +148,16 @@ def _write_rates(
         share = format_value("reach_rate", row["reach_rate"])
         if not np.isnan(row["reach_rate_low"]):
             share = say("funnel.share_with_interval", **{str(name): value for name, value in row.items()})
-        text = say("funnel.bar", n=int(base[i]), share=share) if numbers else share
+        text = say("funnel.bar", n=_whole(base[i]), share=share) if numbers else share
         ax.annotate(
-            text, (ends[i], y[i]), xytext=(-6 if right_to_left() else 6, 0), textcoords="offset points", va="center",
+            text, (np.nan_to_num(ends[i]), y[i]), xytext=(-6 if right_to_left() else 6, 0), va="center",
+            textcoords="offset points",
             ha="right" if right_to_left() else "left", color=INK, fontsize=9 if numbers else 8,
         )  # fmt: skip
+
+
+def _whole(number: float) -> Any:
+    return number if np.isnan(number) else int(number)
 
 
 def _write_losses(result: FunnelResult, rows: pd.DataFrame, base: Any, longest: float, ax: Axes) -> None:
@@ -149,9 +170,9 @@ def _write_losses(result: FunnelResult, rows: pd.DataFrame, base: Any, longest: 
         if i == 0 or not before or result.plan.names[before - 1] not in names:
             continue
         was = base[names.index(result.plan.names[before - 1])]
-        lost = int(was - base[i])
-        if not was:
+        if not was or np.isnan(was - base[i]):
             continue
+        lost = int(was - base[i])
         parts = [say(key, lost=lost, lost_difference=-lost, loss_rate=lost / was)]
         if not np.isnan(rows["median_seconds"].iloc[i]):
             parts.append(say("funnel.time_between", median_seconds=rows["median_seconds"].iloc[i]))
@@ -166,7 +187,8 @@ def explain(result: FunnelResult, ax: Axes) -> None:
     from matplotlib.patches import Patch
 
     over = result.params["rates_over"]
-    running = (result.table["customers"] > result.table["customers_mature"]).any()
+    counted = _counted(result)
+    running = (result.table[counted] > result.table[f"{counted}_mature"]).any()
     if over == "so_far" or (over == "mature" and running):
         text = say("funnel.legend_so_far" if over == "so_far" else "funnel.legend_open")
         patch = Patch(label=text, **HATCHED)
@@ -185,7 +207,7 @@ def _plot_groups(result: FunnelResult, ax: Axes | None) -> Axes:
     table = result.table
     steps = list(dict.fromkeys(table[result.step_column]))[1:]
     groups = list(table["segment"].unique())
-    named = _largest(table, groups, MOST_GROUPS if len(groups) <= MOST_GROUPS else MOST_GROUPS - 1)
+    named = _largest(result, groups, MOST_GROUPS if len(groups) <= MOST_GROUPS else MOST_GROUPS - 1)
     ax = new_axes(ax, size=(7.5, 1.4 + (0.35 + 0.16 * len(named)) * max(1, len(steps))))
     for group in groups:
         if group in named:
@@ -199,11 +221,11 @@ def _plot_groups(result: FunnelResult, ax: Axes | None) -> Axes:
         y = np.arange(len(steps)) - 0.4 + (i + 0.5) * gap
         colour = COLOURS[i % len(COLOURS)]
         ax.hlines(y, rows["reach_rate_low"], rows["reach_rate_high"], color=colour, linewidth=1.6)
-        n = int(table.loc[table["segment"] == group, result.base_column].iloc[0])
+        n = table.loc[table["segment"] == group, result.base_column].iloc[0]  # missing where a report doesn't say it
         ax.plot(
             rows["reach_rate"], y, MARKERS[i % len(MARKERS)], color=colour, markersize=6,
             markerfacecolor="white" if so_far else colour,
-            label=say("funnel.segment_title", segment=word(str(group)), n=n),
+            label=group_words(result, group, n),
         )  # fmt: skip
     if len(named) < len(groups):
         ax.plot([], [], "|", color=MUTED, markersize=9, label=say("funnel.other_groups", n=len(groups) - len(named)))
@@ -222,9 +244,9 @@ def _plot_groups(result: FunnelResult, ax: Axes | None) -> Axes:
     return ax
 
 
-def _largest(table: pd.DataFrame, groups: list[Any], most: int) -> list[Any]:
+def _largest(result: FunnelResult, groups: list[Any], most: int) -> list[Any]:
     """Return the groups with most customers, in the order of the table."""
-    size = table.groupby("segment", sort=False)["customers"].max()
+    size = result.table.groupby("segment", sort=False)[_counted(result)].max()
     kept = set(size.sort_values(ascending=False, kind="stable").index[:most])
     return [group for group in groups if group in kept]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.plots.canvas import COLOURS, FAINT, INK, MUTED, bare, new_figure, percent_axis
-from journeykit.plots.funnel import draw_bars, explain, funnel_figure, right_to_left, turn
+from journeykit.plots.funnel import axis_words, draw_bars, explain, funnel_figure, group_words, right_to_left, turn
 from journeykit.text import label, say, word
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def stage_figure(result: StageFunnelResult) -> Figure:
     left, right = (1, 0) if right_to_left() else (0, 1)
     bars = figure.add_subplot(grid[0, left])
     draw_bars(result, table, bars)
-    bars.set_xlabel(say(f"funnel.axis_{result.params['rates_over']}"), color=INK)
+    bars.set_xlabel(axis_words(result), color=INK)
     explain(result, bars)
     draw_hidden(result, table, figure.add_subplot(grid[0, right]))
     draw_next(result, figure.add_subplot(grid[1, :]))
@@ -45,13 +45,15 @@ def stage_figure(result: StageFunnelResult) -> Figure:
 def draw_hidden(result: StageFunnelResult, table: pd.DataFrame, ax: Axes) -> None:
     """Mark for each stage who was there at all, who in order, who skipped it and who came back, in customers."""
     y = np.arange(len(table))
+    # What is there at all is counted in customers, or in units where there are some: attempts have no place here.
+    counted = "customers" if "attempts" in table else result.base_column.removesuffix("_mature")
     marks = (
         ("reached", "panel_reached", "o", "white", COLOURS[0], 0.0),
-        ("customers", "panel_order", "o", COLOURS[0], COLOURS[0], 0.0),
+        (counted, "panel_order", "o", COLOURS[0], COLOURS[0], 0.0),
         ("skipped", "panel_skipped", "X", COLOURS[5], COLOURS[5], -0.2),
         ("came_back", "panel_came_back", "<", COLOURS[2], COLOURS[2], 0.2),
     )
-    ax.hlines(y, table["customers"], table["reached"], color=COLOURS[0], linewidth=1.2, zorder=1)
+    ax.hlines(y, table[counted], table["reached"], color=COLOURS[0], linewidth=1.2, zorder=1)
     for column, key, marker, face, edge, lower in marks:
         ax.plot(
             table[column], y + lower, marker, markerfacecolor=face, markeredgecolor=edge, markersize=7,
@@ -61,7 +63,7 @@ def draw_hidden(result: StageFunnelResult, table: pd.DataFrame, ax: Axes) -> Non
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(left=-0.03 * max(1, table["reached"].max()))
     ax.set_title(say("funnel.panel_title"), color=INK, fontsize=10)
-    ax.set_xlabel(label("customers"), color=INK)
+    ax.set_xlabel(label(counted), color=INK)
     bare(ax, grid="x")
     for edge_line in y[:-1] + 0.5:
         ax.axhline(edge_line, color=FAINT, linewidth=0.6)
@@ -80,13 +82,14 @@ def draw_next(result: StageFunnelResult, ax: Axes) -> None:
         ax.set_axis_off()
         return
     real = actions[~actions["next_touchpoint"].isin(QUIET)]
-    named = list(real.groupby("next_touchpoint")["customers"].sum().sort_values(ascending=False).index[:MOST_NEXT])
+    counted = result.base_column.removesuffix("_mature")
+    named = list(real.groupby("next_touchpoint")[counted].sum().sort_values(ascending=False).index[:MOST_NEXT])
     colours = {name: COLOURS[(i + 1) % len(COLOURS)] for i, name in enumerate(named)}
     colours |= {"funnel.other_touchpoints": "#6f6f6f", **QUIET}
     kinds = actions["next_touchpoint"].where(
         actions["next_touchpoint"].isin([*named, *QUIET]), "funnel.other_touchpoints"
     )
-    shares = actions.assign(kind=kinds).pivot_table("customers", "stage", "kind", aggfunc="sum", fill_value=0)
+    shares = actions.assign(kind=kinds).pivot_table(counted, "stage", "kind", aggfunc="sum", fill_value=0)
     shares = shares.reindex(index=stages, columns=[k for k in colours if k in shares.columns])
     shares = shares.div(shares.sum(axis=1), axis=0)
     y, left = np.arange(len(stages)), np.zeros(len(stages))
@@ -107,7 +110,7 @@ def draw_next(result: StageFunnelResult, ax: Axes) -> None:
             )
         left = left + width
     counts = actions.groupby("stage")["stopped"].first()
-    names = [say("funnel.segment_title", segment=word(str(stage)), n=int(counts[stage])) for stage in stages]
+    names = [group_words(result, stage, int(counts[stage])) for stage in stages]
     ax.set_yticks(y, names)
     ax.set_ylim(len(stages) - 0.5, -0.5)
     ax.set_xlim(0, 1)

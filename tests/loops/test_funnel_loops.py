@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeykit.loops.funnel import match_best
-from journeykit.loops.funnel_any import match_any_order
+from journeykit.loops.funnel import match_attempts, match_best
+from journeykit.loops.funnel_any import match_any_attempts, match_any_order
 from journeykit.loops.funnel_plain import match_plain
-from tests.analyses.funnel.funnel_reference import Event, Rules, best_attempt
+from tests.analyses.funnel.funnel_reference import Event, Rules, best_attempt, counted_attempts
 
 FOREVER = 2**61
 NO_END = float("inf")
@@ -41,10 +41,8 @@ def is_plain(customers: list[list[Event]], rules: Rules) -> bool:
     return rules.order == "ordered" and one_step and not (rules.exclude or rules.optional or rules.step_within)
 
 
-def run_loop(
-    customers: list[list[Event]], rules: Rules, mature_until: float, *, plain: bool = False
-) -> tuple[list, list]:
-    """Levels and times of the steps by the loop: of the mature matching and of all."""
+def arrays(customers: list[list[Event]], rules: Rules) -> tuple:
+    """Codes, patterns of kinds and their table, times and offsets of events."""
     patterns = [(frozenset(), frozenset())]
     codes = []
     for event in (event for events in customers for event in events):
@@ -55,6 +53,49 @@ def run_loop(
     table = kinds_table(patterns, rules.n_steps, len(rules.exclude))
     times = np.array([int(event.time) for events in customers for event in events], np.int64)
     offsets = np.concatenate([[0], np.cumsum([len(events) for events in customers])]).astype(np.int64)
+    return codes, patterns, table, times, offsets
+
+
+def run_attempts(customers: list[list[Event]], rules: Rules, until: float) -> list:
+    """Each customer's attempts by the loop."""
+    codes, patterns, table, times, offsets = arrays(customers, rules)
+    within = FOREVER if rules.within == NO_END else int(rules.within)
+    n, k = len(customers), rules.n_steps
+    kinds = np.arange(len(patterns), dtype=np.int32)
+    events = (np.array(codes, np.int32), kinds, times, np.zeros(0, np.int32), offsets)
+    opens = (whole(rules.opens_from), whole(min(until, rules.opens_until)))
+    first_only = rules.entry == "first"
+    if rules.order == "any":
+        found = match_any_attempts(*events, table["steps_from"], table["has_step"], within, *opens, first_only, 0, n)
+    else:
+        flags = (rules.order == "strict", rules.ties == "any", first_only, rules.exclude_effect == "drop")
+        found = match_attempts(
+            *events, *in_order(rules, table, within), rules.last_required, within, *opens, *flags, 0, n
+        )
+    answers: list[list] = [[] for _ in customers]
+    for unit, level, rows in zip(*(each.tolist() for each in found), strict=True):
+        at = [int(times[offsets[unit] + row]) if row >= 0 else None for row in rows[: abs(level)]]
+        assert rows[abs(level) :] == [-1] * (k - abs(level))
+        answers[unit].append((level, at))
+    return answers
+
+
+def in_order(rules: Rules, table: dict, within: int) -> tuple:
+    """Arrays of the rules for steps in order."""
+    k = rules.n_steps
+    optional = np.array([x in rules.optional for x in range(k + 1)], np.uint8)
+    step_within = np.array([min(rules.step_within.get(x, within), FOREVER) for x in range(k + 1)], np.int64)
+    base = np.array([0, *(rules.base(x) for x in range(1, k + 1))], np.int32)
+    after, before = (np.array([each[i] for each in rules.exclude], np.int32) for i in (0, 1))
+    steps = (table["steps_from"], table["steps_of"], table["has_step"], base, optional, step_within)
+    return (*steps, table["excludes"], table["spoils"], after, before)
+
+
+def run_loop(
+    customers: list[list[Event]], rules: Rules, mature_until: float, *, plain: bool = False
+) -> tuple[list, list]:
+    """Levels and times of the steps by the loop: of the mature matching and of all."""
+    codes, patterns, table, times, offsets = arrays(customers, rules)
     n, k = len(customers), rules.n_steps
     out = [np.empty(n, np.int16), np.empty((n, k), np.int32), np.empty(n, np.int16), np.empty((n, k), np.int32)]
     late = np.empty(n, np.uint8)
@@ -75,15 +116,8 @@ def run_loop(
     elif rules.order == "any":
         match_any_order(*events, *steps, within, *opens, rules.entry == "first", *out, late, 0, n)
     else:
-        optional = np.array([x in rules.optional for x in range(k + 1)], np.uint8)
-        step_within = np.array([min(rules.step_within.get(x, within), FOREVER) for x in range(k + 1)], np.int64)
-        base = np.array([0, *(rules.base(x) for x in range(1, k + 1))], np.int32)
-        after, before = (np.array([each[i] for each in rules.exclude], np.int32) for i in (0, 1))
         flags = (rules.order == "strict", rules.ties == "any", rules.entry == "first", rules.exclude_effect == "drop")
-        match_best(
-            *events, *steps, base, optional, step_within, table["excludes"], table["spoils"], after, before, within,
-            *opens, *flags, *out, late, 0, n,
-        )  # fmt: skip
+        match_best(*events, *in_order(rules, table, within), within, *opens, *flags, *out, late, 0, n)
     assert late.tolist() == [
         int(level > 0 and times[offsets[i] + out[3][i, 0]] >= opens[1]) for i, level in enumerate(out[2].tolist())
     ]
@@ -112,6 +146,17 @@ def run_reference(customers: list[list[Event]], rules: Rules, until: float) -> l
         level, filled = best_attempt(events, limited)
         answers.append((level, [int(filled[k].time) if k in filled else None for k in range(1, level + 1)]))
     return answers
+
+
+def run_slow_attempts(customers: list[list[Event]], rules: Rules, until: float) -> list:
+    limited = replace(rules, opens_until=min(rules.opens_until, until))
+    return [
+        [
+            (level, [int(filled[k].time) if k in filled else None for k in range(1, abs(level) + 1)])
+            for level, filled in counted_attempts(events, limited)
+        ]
+        for events in customers
+    ]
 
 
 @st.composite
@@ -183,6 +228,17 @@ def test_the_quick_loop_equals_the_reference(ties):
     check()
 
 
+@pytest.mark.parametrize("order", ["ordered", "strict", "any"])
+def test_all_attempts_equal_the_reference(order):
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(funnels(order))
+    def check(case):
+        customers, rules, until = case
+        assert run_attempts(customers, rules, until) == run_slow_attempts(customers, rules, until)
+
+    check()
+
+
 EXAMPLES = 250
 
 
@@ -191,6 +247,7 @@ EXAMPLES = 250
 def test_the_loop_equals_the_reference_in_thousands_of_logs(order, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "EXAMPLES", 10_000)
     test_the_loop_equals_the_reference(order)
+    test_all_attempts_equal_the_reference(order)
     if order == "ordered":
         test_the_quick_loop_equals_the_reference("any")
         test_the_quick_loop_equals_the_reference("stored")

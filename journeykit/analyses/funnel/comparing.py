@@ -36,7 +36,7 @@ def comparable(result: FunnelResult) -> Comparable:
     if not parts:
         return Comparable(rows_of(result.table.iloc[:0], keys, ["step_rate"]), tuple(keys))
     rows = pd.concat(parts, ignore_index=True)
-    if result.params.get("count", "best") != "best":
+    if plan.repeats:
         rows["n"] = np.nan  # customers repeat: the interval says how sure a rate is
     main = len(rows) - len(parts[-1])
     if result.log is None:

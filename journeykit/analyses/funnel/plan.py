@@ -74,6 +74,10 @@ class Plan:
     by_value: str = "first"
     labels: tuple[str, ...] = ()
     confidence: float = 0.95
+    count: str = "best"
+    unit: str = "customer"
+    hold: tuple[str, ...] = ()
+    value: str | None = None
 
     @property
     def n_steps(self) -> int:
@@ -101,6 +105,28 @@ class Plan:
         return self.order == "ordered" and not (self.exclude or self.optional or self.step_within)
 
     @property
+    def counted(self) -> str:
+        """What is counted: the name of a column."""
+        if self.count == "attempts":
+            return "attempts"
+        return {"customer": "customers", "session": "sessions", "journey": "journeys"}.get(self.unit, "units")
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a customer can be counted more than once in a group, so that intervals are clustered."""
+        return self.counted != "customers"
+
+    @property
+    def all_values(self) -> bool:
+        """Whether the funnel is run once per value of `by`."""
+        return self.by is not None and self.by_value == "all"
+
+    @property
+    def base_counted(self) -> str:
+        """The column that rates are over."""
+        return f"{self.counted}_mature" if self.base == "mature" else self.counted
+
+    @property
     def base(self) -> str:
         """Whom rates are over: "mature" entries, "all", or all "so_far"."""
         if self.maturity == "all":
@@ -110,7 +136,7 @@ class Plan:
     @property
     def first_shown(self) -> int:
         """The first step in the table: groups by the value at a step begin there."""
-        return by_step(self.by_value) or 1
+        return 1 if self.by is None else by_step(self.by_value) or 1
 
     def opens(self, log: InteractionLog) -> tuple[int, int, int]:
         """Return when entries count: from, until where mature, until."""
@@ -137,8 +163,12 @@ def make_plan(
     exclude_effect: str = "remove",
     optional: Iterable[int] = (),
     step_within: Mapping[int, Any] | None = None,
+    count: str = "best",
+    hold: str | Iterable[str] = (),
+    value: str | bool | None = None,
 ) -> Plan:
-    """Check all options against the log and each other."""
+    """Check all options against the log, keyed by the unit that is asked for, and each other."""
+    check_one_of("count", count, ("best", "attempts"))
     check_one_of("order", order, ("ordered", "strict", "any"))
     check_one_of("entry", entry, ("any", "first"))
     check_one_of("ties", ties, ("any", "stored"))
@@ -165,7 +195,9 @@ def make_plan(
         )
     if by is not None:
         log.require(by)
-    _check_by_value(by_value, [k for k in range(1, len(read) + 1) if k not in skippable])
+    held = (hold,) if isinstance(hold, str) else tuple(hold)
+    log.require(*held)
+    _check_by_value(by_value, by, [k for k in range(1, len(read) + 1) if k not in skippable])
     return Plan(
         steps=read,
         names=_different([step.name for step in read]),
@@ -183,7 +215,20 @@ def make_plan(
         by_value=by_value,
         labels=() if by is None else tuple(label_codes(log, by)[1]),
         confidence=confidence,
+        count=count,
+        unit=log.unit,
+        hold=held,
+        value=_value_column(value, log),
     )
+
+
+def by_unit(log: InteractionLog, unit: str) -> InteractionLog:
+    """Key a log by the unit that is counted, if it is not yet."""
+    if unit == log.unit:
+        return log
+    if unit not in ("customer", "session", "journey"):
+        log.require(unit)
+    return log.rekey(unit)
 
 
 def by_step(by_value: str) -> int | None:
@@ -192,11 +237,22 @@ def by_step(by_value: str) -> int | None:
     return int(number) if word == "step" and number.isdigit() else None
 
 
-def _check_by_value(by_value: str, required: list[int]) -> None:
-    if by_value not in ("first", "last") and by_step(by_value) not in required:
+def _check_by_value(by_value: str, by: str | None, required: list[int]) -> None:
+    if by_value not in ("first", "last", "all") and by_step(by_value) not in required:
         raise ParameterError(
-            f'by_value must be "first", "last" or "step k" with k a required step among {required}, got {by_value!r}'
+            f'by_value must be "first", "last", "all" or "step k" with k a required step among {required}, '
+            f"got {by_value!r}"
         )
+
+
+def _value_column(value: str | bool | None, log: InteractionLog) -> str | None:
+    if value is None or value is False:
+        return None
+    column = "value" if value is True else value
+    log.require(column)
+    if not pd.api.types.is_numeric_dtype(log.column(column).dtype):
+        raise ParameterError(f"value must name a column of numbers, got {column!r}")
+    return column
 
 
 def _check_columns(step: Step, log: InteractionLog) -> None:
@@ -235,6 +291,8 @@ def plan_params(plan: Plan, log: InteractionLog, definition: str) -> dict[str, A
         "within_seconds": None if plan.within is None else plan.within / SECOND,
         "order": plan.order,
         "entry": plan.entry,
+        "count": plan.count,
+        "unit": plan.unit,
         "ties": plan.ties,
         "maturity": plan.maturity,
         "rates_over": plan.base,
@@ -245,6 +303,8 @@ def plan_params(plan: Plan, log: InteractionLog, definition: str) -> dict[str, A
         "exclude_effect": plan.exclude_effect,
         "optional": list(plan.optional),
         "step_within": {k: pd.Timedelta(window, unit="us") for k, window in plan.step_within},
+        "hold": list(plan.hold),
+        "value": plan.value,
         "by": plan.by,
         "by_value": plan.by_value,
         "confidence": plan.confidence,

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from journeykit.analyses.funnel.matching import match, segments_of
-from journeykit.analyses.funnel.plan import Plan
-from journeykit.log.interactions import InteractionLog
+from journeykit.analyses.funnel.behind import (
+    around_table,
+    attempt_table,
+    find_around,
+    find_attempts,
+    find_units,
+    times_table,
+)
+from journeykit.analyses.funnel.plan import FOREVER, Plan, by_unit
+from journeykit.errors import ParameterError
 from journeykit.results.base import Result, find_row, metric_table
-from journeykit.schema import check_one_of
+from journeykit.schema import check_one_of, duration_us
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +29,6 @@ if TYPE_CHECKING:
     from journeykit.results.comparable import Comparable
 
 COUNTED = ("customers", "mature", "dropped", "open")
-_NEVER = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,8 +44,12 @@ class FunnelResult(Result):
         - `customers`: the plain count of customers who reached the step.
         - `customers_mature`: those by the matching of mature entries alone;
           0 without `within`, since then nothing is mature.
+        - `attempts` and `attempts_mature` with `count="attempts"`; `sessions`,
+          `journeys` or `units` and the same with `_mature` with `unit=`: what
+          rates, times, `dropped` and `open` are then about.
         - `step_rate`, `step_rate_low`, `step_rate_high`: share (0 to 1) of those
-          at the required step before; NaN at the first.
+          at the required step before; NaN at the first. Where a customer can be
+          counted several times, the interval is clustered by customer.
         - `reach_rate`, `reach_rate_low`, `reach_rate_high`: share of those at the
           first step shown (1 there, without interval).
         - `median_seconds`, `mean_seconds`, `p90_seconds`: time from the required
@@ -51,6 +61,10 @@ class FunnelResult(Result):
           everywhere without `within`.
         - `open`: customers, of the plain count, whose attempt went no further
           and whose window is still running.
+        - With `value=`: `valued`, the events that filled the step and have a
+          value; `total_value`, its sum; `mean_value` with `_low` and `_high`,
+          per such event; `entry_value` with `_low` and `_high`, per entry at the
+          first step shown (an event without a value adds nothing).
 
         Rates and times are over `customers_mature`; over `customers` with
         `maturity="all"` or without `within` (`params["rates_over"]` says
@@ -68,7 +82,9 @@ class FunnelResult(Result):
         with `_low` and `_high` (unadjusted), `p_value`, `p_value_holm` (all
         rows are one family). Empty without `by`.
     left_out : DataFrame
-        Why a customer is not among those that rates are over.
+        Why a customer is not among those that rates are over: `reason`,
+        `customers`, and the attempts or units left out where those are counted
+        (of a customer with others that count, too).
     """
 
     plan: Plan | None = field(default=None)
@@ -111,43 +127,170 @@ class FunnelResult(Result):
         >>> result.customers("order").tolist(), result.dropped("visit").tolist()
         (['ann'], ['bob'])
         """
-        check_one_of("counted", counted, COUNTED)
-        assert self.plan is not None
-        steps = pd.DataFrame({"step": self.plan.names})
-        step = self.plan.names.index(find_row(steps, row, "step")) + 1
-        if segment is not None:
-            check_one_of("segment", segment, self.plan.labels)
-        group = -1 if segment is None else self.plan.labels.index(segment)
-        found = self._log(log).tally(find_customers, plan=self.plan, step=step, group=group, counted=counted)
-        ids: pd.Index = found.index.sort_values()
-        return ids
+        ids: pd.Index = pd.Index(self._behind(row, log, segment, counted)["customer"].unique(), name="customer")
+        return ids.sort_values()
+
+    def units(
+        self, row: Any, log: Any = None, *, segment: str | None = None, counted: str = "customers"
+    ) -> pd.DataFrame:
+        """List the sessions, journeys or other units behind a step, with whose each is; options as in `customers`."""
+        found = self._behind(row, log, segment, counted).drop_duplicates(ignore_index=True)
+        return found if self.params["unit"] == "customer" else found.rename(columns={"unit": self.params["unit"]})
 
     def dropped(self, row: Any, log: Any = None, *, segment: str | None = None) -> pd.Index:
         """List the customers who reached a step and, in the time they had, went no further."""
         return self.customers(row, log, segment=segment, counted="dropped")
 
     def attempts(self, log: Any = None) -> pd.DataFrame:
-        """Lay out one row per customer: the best attempt of those that rates are over.
+        """Lay out the attempts that rates are over: one row per best attempt, or per attempt where all are counted.
 
         Returns
         -------
         DataFrame
-            `customer`, `segment` (with `by`), `steps` (how far it came), and
-            for each step a column of its name with the time at which it was
-            filled, in the log's zone; NaT where it was not.
+            `customer`, the unit (with `unit=`), `attempt` (its number within
+            the customer or unit, with `count="attempts"`), `segment` (with
+            `by`), `steps` (how far it came), and for each step a column of its
+            name with the time at which it was filled, in the log's zone; NaT
+            where it was not.
         """
         assert self.plan is not None
-        whole = self._log(log)
-        found = whole.tally(find_attempts, plan=self.plan)
-        table = pd.DataFrame({"customer": found.index})
-        if self.plan.by is not None:
-            labels = np.array([*self.plan.labels, None], dtype=object)
-            table["segment"] = labels[found["segment"].to_numpy()]
-        table["steps"] = found["steps"].to_numpy()
-        for k, name in enumerate(self.plan.names):
-            times = found[f"time_{k + 1}"].to_numpy().astype("M8[us]")  # the smallest number is NaT
-            table[name] = pd.DatetimeIndex(times, tz="UTC").tz_convert(whole.timezone)
-        return table.sort_values("customer", ignore_index=True)
+        whole = self._keyed(log)
+        return attempt_table(whole.tally(find_attempts, plan=self.plan), self.plan, whole.timezone)
+
+    def instead(self, row: Any, log: Any = None, *, segment: str | None = None) -> pd.DataFrame:
+        """Tell what those did next who went no further than a step: `dropped`, or without `within` `open` so far.
+
+        The first touchpoint after the event that filled the step, inside the
+        window, that does not match the same step.
+
+        Returns
+        -------
+        DataFrame
+            Most frequent first: `next_touchpoint` (`funnel.stayed`: only more of
+            the same step; `funnel.nothing`: nothing more), `customers` (or what
+            else is counted), `next_rate` (share of those who stopped) with
+            `_low` and `_high`.
+
+        Examples
+        --------
+        >>> log = jk.read_log(pd.DataFrame({
+        ...     "customer": ["ann", "ann", "bob"],
+        ...     "time": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-02"]),
+        ...     "touchpoint": ["cart", "support_question", "cart"],
+        ... }), observed_until="2024-02-01")
+        >>> result = jk.funnel(log, ["cart", jk.Step("order")], within="7d")
+        >>> result.instead("cart")[["next_touchpoint", "customers", "next_rate"]]
+            next_touchpoint  customers  next_rate
+        0    funnel.nothing          1        0.5
+        1  support_question          1        0.5
+        """
+        return self._around("next", row, log, segment, 1, FOREVER).drop(columns="steps_back")
+
+    def before(
+        self, row: Any, log: Any = None, *, n: int = 1, within: Any = None, segment: str | None = None
+    ) -> pd.DataFrame:
+        """Tell what came before a step: the funnel read backwards.
+
+        Of the attempts that filled the step, the n touchpoints before the event
+        that did, whether they are steps or not. What is tied with that event is
+        not before it (with `ties="any"`).
+
+        Parameters
+        ----------
+        row : str or int
+            The step's name, or its position in the plan, from 0.
+        log : InteractionLog, optional
+            Needed if the result was stored without its log.
+        n : int
+            How many touchpoints to look back.
+        within : str or Timedelta, optional
+            How long before the step to look, inclusive; as long as the log goes
+            by default.
+        segment : str, optional
+            The group, if the funnel was split.
+
+        Returns
+        -------
+        DataFrame
+            `steps_back` (1: directly before), then the most frequent first:
+            `previous_touchpoint` (`funnel.nothing_before`: none), `customers`
+            (or what else is counted), `previous_rate` (share of those who came
+            to the step) with `_low` and `_high`.
+
+        Examples
+        --------
+        >>> log = jk.read_log(pd.DataFrame({
+        ...     "customer": ["ann", "ann", "ann", "bob", "bob"],
+        ...     "time": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-01", "2024-01-02"]),
+        ...     "touchpoint": ["visit", "chatbot", "order", "visit", "order"],
+        ... }), observed_until="2024-02-01")
+        >>> result = jk.funnel(log, ["visit", "order"], within="7d")
+        >>> result.before("order", n=2)[["steps_back", "previous_touchpoint", "customers"]]
+           steps_back    previous_touchpoint  customers
+        0           1                chatbot          1
+        1           1                  visit          1
+        2           2  funnel.nothing_before          1
+        3           2                  visit          1
+        """
+        if n != int(n) or n < 1:
+            raise ParameterError(f"n == {n!r}, must be 1 or more")
+        window = FOREVER if within is None else duration_us(within, name="within")
+        return self._around("previous", row, log, segment, int(n), window)
+
+    def times(self, shares: Sequence[float] = (0.1, 0.25, 0.5, 0.75, 0.9), log: Any = None) -> pd.DataFrame:
+        """Lay out percentiles of the times between steps, of those who came to each.
+
+        Returns
+        -------
+        DataFrame
+            One row per step (and `segment`) and share: `step`, `share`, how many
+            came there, `seconds` from the required step before and
+            `entry_seconds` from step 1 within which that share of them came.
+
+        Examples
+        --------
+        >>> log = jk.load_sample("guitar_shop")
+        >>> result = jk.funnel(log, ["cart", "order"], within="7d")
+        >>> result.times([0.5])["seconds"].tolist() == result.table["median_seconds"].tolist()[1:]
+        True
+        """
+        wrong = [share for share in shares if not 0 <= share <= 1]
+        if wrong:
+            raise ParameterError(f"shares must lie between 0 and 1, got {wrong[0]!r}")
+        assert self.plan is not None
+        return times_table(self._keyed(log), self.plan, list(shares))
+
+    def _keyed(self, log: Any) -> Any:
+        """Return the log, keyed by what is counted."""
+        assert self.plan is not None
+        found = self._log(log)
+        return found if found.unit == self.plan.unit else by_unit(found, self.plan.unit)
+
+    def _place(self, row: Any, segment: str | None) -> tuple[int, int]:
+        """Number of a step, and of a group; -1 for all."""
+        assert self.plan is not None
+        steps = pd.DataFrame({"step": self.plan.names})
+        step = self.plan.names.index(find_row(steps, row, "step")) + 1
+        if segment is None:
+            return step, -1
+        check_one_of("segment", segment, self.plan.labels)
+        return step, self.plan.labels.index(segment)
+
+    def _behind(self, row: Any, log: Any, segment: str | None, counted: str) -> pd.DataFrame:
+        check_one_of("counted", counted, COUNTED)
+        step, group = self._place(row, segment)
+        found: pd.DataFrame = self._keyed(log).tally(
+            find_units, plan=self.plan, step=step, group=group, counted=counted
+        )
+        table: pd.DataFrame = found.index.to_frame(index=False)
+        return table.sort_values(list(table.columns), ignore_index=True)
+
+    def _around(self, what: str, row: Any, log: Any, segment: str | None, n: int, within: int) -> pd.DataFrame:
+        assert self.plan is not None
+        whole = self._keyed(log)
+        step, group = self._place(row, segment)
+        found = whole.tally(find_around, plan=self.plan, what=what, step=step, group=group, n=n, within=within)
+        return around_table(found, self.plan, list(whole.touchpoints), what, n)
 
     # -- words and numbers ---------------------------------------------------------------------
 
@@ -162,7 +305,8 @@ class FunnelResult(Result):
                 step = at[self.step_column]
                 before = base_steps[names.index(step) + 1]
                 n_before = n.get(names[before - 1], 0) if before else 0
-                records.append(_record(f"{step}.customers", at["customers"], unit="customers", segment=segment))
+                for counted in dict.fromkeys(["customers", self.plan.counted]):
+                    records.append(_record(f"{step}.{counted}", at[counted], unit=counted, segment=segment))
                 if n_before:
                     records.append(_rate_record(at, "step_rate", step, n_before, segment))
                     records.append(_rate_record(at, "reach_rate", step, rows[self.base_column].iloc[0], segment))
@@ -171,6 +315,11 @@ class FunnelResult(Result):
                     records.append(
                         _record(f"{step}.entry_median_seconds", seconds, n=reached, unit="seconds", segment=segment)
                     )
+                for name, n_values in (("mean_value", "valued"), ("entry_value", None)):
+                    if name in at and not np.isnan(at[name]):
+                        size = at[n_values] if n_values else rows[self.base_column].iloc[0]
+                        bounds = (at[f"{name}_low"], at[f"{name}_high"])
+                        records.append(_record(f"{step}.{name}", at[name], *bounds, size, "value", segment))
         for at in self.summary.to_dict("records"):
             records.append(_rate_record(at, "conversion_rate", "", at[self.base_column], at.get("segment", "")))
         return metric_table(records, self.definition)
@@ -178,7 +327,8 @@ class FunnelResult(Result):
     @property
     def base_column(self) -> str:
         """The column that rates are over."""
-        return "customers_mature" if self.params["rates_over"] == "mature" else "customers"
+        assert self.plan is not None
+        return self.plan.base_counted
 
     def _by_segment(self) -> list[tuple[str, pd.DataFrame]]:
         if "segment" not in self.table:
@@ -193,18 +343,19 @@ class FunnelResult(Result):
 
     def shown(self) -> pd.DataFrame:
         """Return the columns that a reader wants to see first."""
-        columns = [
-            "segment",
-            self.step_column,
-            "customers",
-            "customers_mature",
-            "step_rate",
-            "step_rate_low",
-            "step_rate_high",
-        ]
-        columns += ["reach_rate", "reach_rate_low", "reach_rate_high", "median_seconds", "dropped", "open"]
-        hidden = {"mature": (), "all": ("customers_mature",), "so_far": ("customers_mature", "dropped")}
-        return self.table[[c for c in columns if c in self.table and c not in hidden[self.params["rates_over"]]]]
+        assert self.plan is not None
+        counted = self.plan.counted
+        columns = ["segment", self.step_column, "customers", "customers_mature", counted, f"{counted}_mature"]
+        columns += [f"{rate}_rate{end}" for rate in ("step", "reach") for end in ("", "_low", "_high")]
+        columns += ["median_seconds", "dropped", "open"]
+        columns += ["total_value", "mean_value", "mean_value_low", "mean_value_high"]
+        over = self.params["rates_over"]
+        hidden = {"customers_mature", f"{counted}_mature"} if over != "mature" else set()
+        if counted != "customers":
+            hidden.add("customers_mature")
+        if over == "so_far":
+            hidden.add("dropped")
+        return self.table[[c for c in dict.fromkeys(columns) if c in self.table and c not in hidden]]
 
     # -- beside another: `compare` -------------------------------------------------------------
 
@@ -259,40 +410,3 @@ def _record(
         "segment": segment,
         "period": "",
     }
-
-
-def find_customers(log: InteractionLog, plan: Plan, step: int, group: int, counted: str) -> pd.DataFrame:
-    """Tally: the customers behind one number of the table."""
-    found = match(log, plan, mature_rows=True, every_rows=True)
-    mature = counted == "mature" or (counted == "dropped" and plan.base == "mature")
-    attempts = found.mature if mature else found.every
-    chosen = attempts.levels >= step
-    if step in plan.optional:
-        chosen &= attempts.rows[:, step - 1] >= 0
-    if counted in ("dropped", "open"):
-        still_open = found.late > 0
-        chosen = (attempts.levels == step) & (step < plan.last_required)
-        if counted == "open":
-            chosen &= still_open
-        elif plan.base != "mature":
-            chosen &= ~still_open
-    if group >= 0 and found.codes is not None:
-        chosen &= segments_of(log, plan, attempts, found.codes) == group
-    ids = log.customers[chosen]
-    return pd.DataFrame({"n": np.ones(len(ids), np.int64)}, index=ids.rename("customer"))
-
-
-def find_attempts(log: InteractionLog, plan: Plan) -> pd.DataFrame:
-    """Tally: the chosen attempt of every customer that rates are over."""
-    found = match(log, plan, mature_rows=True, every_rows=True)
-    attempts = found.of(plan.base)
-    entered = np.flatnonzero(attempts.levels > 0)
-    columns = {"steps": attempts.levels[entered].astype(np.int64)}
-    if found.codes is not None:
-        columns["segment"] = segments_of(log, plan, attempts, found.codes)[entered].astype(np.int64)
-    for k in range(plan.n_steps):
-        row = attempts.rows[entered, k]
-        times = np.full(len(entered), _NEVER)
-        times[row >= 0] = log.times[log.offsets[entered][row >= 0] + row[row >= 0]]
-        columns[f"time_{k + 1}"] = times
-    return pd.DataFrame(columns, index=log.customers[entered].rename("customer"))

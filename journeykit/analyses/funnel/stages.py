@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from journeykit.analyses.funnel.counts import Counts, Part, count, key_of
-from journeykit.analyses.funnel.plan import Plan, make_plan, plan_params
+from journeykit.analyses.funnel.counts import count as count_funnel
+from journeykit.analyses.funnel.counts import key_of
+from journeykit.analyses.funnel.keys import Counts, Part
+from journeykit.analyses.funnel.moves import WORDS
+from journeykit.analyses.funnel.plan import Plan, by_unit, make_plan, plan_params
 from journeykit.analyses.funnel.result import FunnelResult
+from journeykit.analyses.funnel.steps import rows_without_unit, without_unit
 from journeykit.analyses.funnel.table import comparison_table, left_out, step_table, summary_table
 from journeykit.errors import LogError, ParameterError
-from journeykit.estimators.proportions import with_rate
+from journeykit.estimators.proportions import clustered_n, with_rate
 from journeykit.journey import Step
 from journeykit.log.interactions import InteractionLog
 from journeykit.schema import check_one_of
@@ -23,8 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DEFINITION = "stage_funnel/1"
-WORDS = ("funnel.stayed", "funnel.nothing")
-"""How the outcomes that are no touchpoint are called, in the order of OUTCOMES."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,6 +95,8 @@ def stage_funnel(
     stages: Sequence[str] | None = None,
     within: Any = None,
     entry: str = "any",
+    count: str = "best",
+    unit: str = "customer",
     ties: str = "any",
     by: str | None = None,
     by_value: str = "step 1",
@@ -117,14 +121,16 @@ def stage_funnel(
     within : str or Timedelta, optional
         Longest time from the first stage to any other, for example `"90d"`.
         Without it nobody is known to have dropped: rates are so far.
-    entry, ties, between, maturity, confidence
-        As in `funnel`.
+    entry, count, unit, ties, between, maturity, confidence
+        As in `funnel`. What a line of stages hides (`reached`, `skipped`,
+        `came_back`) is counted in customers, or in units where there are some.
     by : str, optional
         A column to split by. Customers who never entered the first stage, who
         can still be in a stage, skip it or come back, belong to the group of
         their first event with a value.
-    by_value : {"step 1", "first", "last"}
-        Which value of the chosen attempt, as in `funnel`.
+    by_value : {"step 1", "first", "last", "all"}
+        Which value of the chosen attempt, or a run of its own for each, as in
+        `funnel`.
 
     Returns
     -------
@@ -165,9 +171,10 @@ def stage_funnel(
         check_one_of("stages", stage, log.stages)
     if len(set(chosen)) < len(chosen):
         raise ParameterError(f"stages must differ, got {chosen}")
-    check_one_of("by_value", by_value, ("step 1", "first", "last"))
+    check_one_of("by_value", by_value, ("step 1", "first", "last", "all"))
+    units = by_unit(log, unit)
     plan = make_plan(
-        log,
+        units,
         [Step(stage=stage) for stage in chosen],
         within=within,
         order="ordered",
@@ -178,16 +185,17 @@ def stage_funnel(
         by=by,
         by_value=by_value,
         confidence=confidence,
+        count=count,
     )
-    counts = Counts(log.tally(count, plan=plan, stages=True), key_of(log, plan))
+    counts = Counts(units.tally(count_funnel, plan=plan, stages=True), key_of(units, plan))
     steps = step_table(counts, plan)
     actions = next_actions(counts, plan, steps, list(log.touchpoints))
-    params = plan_params(plan, log, DEFINITION)
+    params = plan_params(plan, units, DEFINITION) | rows_without_unit(log, units)
     return StageFunnelResult(
         table=_with_stage_columns(steps, actions, counts, plan).rename(columns={"step": "stage"}),
-        summary=summary_table(steps, plan),
-        comparison=comparison_table(steps, plan).rename(columns={"step": "stage"}),
-        left_out=left_out(counts, plan),
+        summary=summary_table(counts, steps, plan),
+        comparison=comparison_table(counts, steps, plan).rename(columns={"step": "stage"}),
+        left_out=left_out(counts, plan, no_unit=without_unit(log, units)),
         params={"stages": params.pop("steps"), **params},
         log=log,
         plan=plan,
@@ -202,19 +210,34 @@ def next_actions(counts: Counts, plan: Plan, table: pd.DataFrame, touchpoints: l
     words = [*WORDS, *touchpoints]
     for row in table.itertuples():
         group = labels.index(row.segment) if plan.by is not None else 0
-        values, numbers = counts.durations(Part.NEXT, plan.names.index(row.step) + 1, group)
+        step = plan.names.index(row.step) + 1
+        values, numbers = counts.values(Part.NEXT, step, group)
         found = np.bincount(values, numbers, minlength=len(words)).astype(np.int64)
         order = np.lexsort((np.arange(len(words)), -found))
         segment = {"segment": row.segment} if plan.by is not None else {}
         base = int(found.sum())
-        rows += [
-            {**segment, "stage": row.step, "next_touchpoint": words[i], "customers": int(found[i]), "stopped": base}
-            for i in order
-            if found[i]
-        ]
-    columns = [*(["segment"] if plan.by is not None else []), "stage", "next_touchpoint", "customers", "stopped"]
-    frame = pd.DataFrame(rows, columns=columns).astype({"customers": np.int64, "stopped": np.int64})
-    return with_rate(frame, "next", base="stopped", confidence=plan.confidence)
+        for i in order[: np.count_nonzero(found)].tolist():
+            effective = float(base)
+            if plan.repeats:
+                effective = clustered_n(
+                    customers=counts.number(Part.STOPPERS, step, group),
+                    x=int(found[i]),
+                    n=base,
+                    xx=counts.at(Part.NEXT_SQUARES, step, group, i),
+                    xn=counts.at(Part.NEXT_CROSS, step, group, i),
+                    nn=counts.number(Part.STOPPED_SQUARES, step, group),
+                )
+            rows.append(
+                {**segment, "stage": row.step, "next_touchpoint": words[i], plan.counted: int(found[i]),
+                 "stopped": base, "effective": effective}
+            )  # fmt: skip
+    columns = [*(["segment"] if plan.by is not None else []), "stage", "next_touchpoint", plan.counted, "stopped"]
+    frame = pd.DataFrame(rows, columns=[*columns, "effective"])
+    frame = frame.astype({plan.counted: np.int64, "stopped": np.int64, "effective": np.float64})
+    rated = with_rate(
+        frame, "next", count=plan.counted, base="stopped", effective="effective", confidence=plan.confidence
+    )
+    return rated.drop(columns="effective")
 
 
 def _with_stage_columns(steps: pd.DataFrame, actions: pd.DataFrame, counts: Counts, plan: Plan) -> pd.DataFrame:
@@ -230,9 +253,9 @@ def _with_stage_columns(steps: pd.DataFrame, actions: pd.DataFrame, counts: Coun
     real = actions[~actions["next_touchpoint"].isin(WORDS)].drop_duplicates(on)
     best = key.merge(real, on=on, how="left")
     columns["next_touchpoint"] = best["next_touchpoint"].astype(object).where(best["next_touchpoint"].notna(), None)
-    columns["next_customers"] = best["customers"].fillna(0).astype(np.int64)
+    columns[f"next_{plan.counted}"] = best[plan.counted].fillna(0).astype(np.int64)
     columns |= {name: best[name] for name in ("next_rate", "next_rate_low", "next_rate_high")}
     for name, message in zip(("stayed", "nothing"), WORDS, strict=True):
         some = key.merge(actions[actions["next_touchpoint"] == message], on=on, how="left")
-        columns[name] = some["customers"].fillna(0).astype(np.int64)
+        columns[name] = some[plan.counted].fillna(0).astype(np.int64)
     return steps.assign(**columns)

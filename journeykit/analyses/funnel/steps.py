@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from journeykit.analyses.funnel.counts import Counts, count, key_of
-from journeykit.analyses.funnel.plan import make_plan, plan_params
+from journeykit.analyses.funnel.counts import count as count_funnel
+from journeykit.analyses.funnel.counts import key_of
+from journeykit.analyses.funnel.keys import Counts
+from journeykit.analyses.funnel.plan import by_unit, make_plan, plan_params
 from journeykit.analyses.funnel.result import FunnelResult
 from journeykit.analyses.funnel.table import comparison_table, left_out, step_table, summary_table
+from journeykit.analyses.funnel.values import value_sums, with_values
 from journeykit.log.interactions import InteractionLog
 
 DEFINITION = "funnel/1"
@@ -21,15 +24,19 @@ def funnel(
     within: Any = None,
     order: str = "ordered",
     entry: str = "any",
+    count: str = "best",
+    unit: str = "customer",
     ties: str = "any",
     exclude: Iterable[Any] = (),
     exclude_effect: str = "remove",
     optional: Iterable[int] = (),
     step_within: Mapping[int, Any] | None = None,
+    hold: str | Iterable[str] = (),
     by: str | None = None,
     by_value: str = "step 1",
     between: tuple[Any, Any] | None = None,
     maturity: str = "mature",
+    value: str | bool | None = None,
     confidence: float = 0.95,
 ) -> FunnelResult:
     """Count how far customers come through steps, and how long they take.
@@ -61,6 +68,21 @@ def funnel(
     entry : {"any", "first"}
         Whether every step 1 opens an attempt, or only the customer's first
         step 1 in the whole log.
+    count : {"best", "attempts"}
+        `"best"`: each customer once. `"attempts"`: every attempt, one at a time:
+        a step 1 opens the next attempt and ends the one before, but not while
+        that is past step 1, has not reached the last required step, and can
+        still go on, inside its window (and that of its next required step).
+        An event that moves an attempt on opens none. At one instant, with
+        `ties="any"`, at most one attempt opens, and if the one before can move
+        on there, only if the new one comes as far. `order="any"`: a window ends
+        where a matching event fills no further step of it, unless two steps or
+        more are filled and not all; that event begins the next window.
+    unit : str
+        What is counted once in place of a customer: a `"session"` or a
+        `"journey"` as `log.sessions()` and `log.journeys()` find them, or the
+        values of a column. Other sessions and journeys: `log.rekey("session",
+        gap="2h")` in place of the log. Events without a unit are left out.
     ties : {"any", "stored"}
         Events of one customer at one instant: `"any"`, their order is unknown;
         an attempt moves on as far as different ones of them can carry it, in
@@ -80,11 +102,18 @@ def funnel(
     step_within : mapping of int to str, optional
         Step number → longest time since the required step before it, beside
         `within`.
+    hold : str or list of str
+        Columns that must be the same at all steps of an attempt: the funnel is
+        matched once per value (of several columns, per combination), and the
+        best attempt kept (with `count="attempts"`, all). An event without the
+        value belongs to no attempt. `order="strict"` and exclusions look at the
+        events with that value; `entry="first"` at the first step 1 of all.
     by : str, optional
-        A column to split by: each customer belongs to one group, and a missing
-        value is a group of its own.
+        A column to split by; a missing value is a group of its own.
     by_value : str
-        Which value of the chosen attempt: that of the event at `"step k"`, with
+        `"all"`: the funnel is run once per value, on the events with it alone,
+        so that a customer can be in several groups; `entry="first"` is then the
+        first of each. Otherwise one value of the attempt counts: that of the event at `"step k"`, with
         rates that start at step k; or the `"first"` or `"last"` that is not
         missing among the events that filled its steps. Those two can be known
         only later: a value that first appears at step 2 makes a group in which
@@ -96,13 +125,17 @@ def funnel(
     maturity : {"mature", "all"}
         Whether rates and times are over mature entries, or over all, those whose
         window is still running included.
+    value : str or True, optional
+        A column of numbers (True: the log's value) of which the table then says
+        how much of it lies on the events that filled each step.
     confidence : float
         Coverage of the intervals, between 0 and 1.
 
     Returns
     -------
     FunnelResult
-        With `table`, `summary`, `comparison`.
+        With `table`, `summary`, `comparison`; `attempts()`, `customers(step)`,
+        `dropped(step)`, `instead(step)`, `before(step)`, `times()`.
 
     Raises
     ------
@@ -111,8 +144,10 @@ def funnel(
 
     Notes
     -----
-    Intervals of rates: Wilson (1927), eq. 6; of differences: Newcombe (1998),
-    method 10. A rate "of the biggest leak" is chosen for being the biggest: its
+    Intervals of rates: Wilson (1927), eq. 6, with the effective number of a
+    ratio (Cochran 1977, ch. 6) where a customer has several attempts or units;
+    of differences: Newcombe (1998), method 10, or from each customer's part in
+    both where groups share customers. A rate "of the biggest leak" is chosen for being the biggest: its
     interval does not account for the choice.
 
     Examples
@@ -128,8 +163,9 @@ def funnel(
     0  visit          3                 3       1.000        2
     1  order          1                 1       0.333        0
     """
+    units = by_unit(log, unit)
     plan = make_plan(
-        log,
+        units,
         steps,
         within=within,
         order=order,
@@ -144,15 +180,30 @@ def funnel(
         exclude_effect=exclude_effect,
         optional=optional,
         step_within=step_within,
+        count=count,
+        hold=hold,
+        value=value,
     )
-    counts = Counts(log.tally(count, plan=plan), key_of(log, plan))
+    counts = Counts(units.tally(count_funnel, plan=plan), key_of(units, plan))
     table = step_table(counts, plan)
+    if plan.value is not None:
+        table = with_values(table, units.tally(value_sums, plan=plan), plan)
     return FunnelResult(
         table=table,
-        summary=summary_table(table, plan),
-        comparison=comparison_table(table, plan),
-        left_out=left_out(counts, plan),
-        params=plan_params(plan, log, DEFINITION),
+        summary=summary_table(counts, table, plan),
+        comparison=comparison_table(counts, table, plan),
+        left_out=left_out(counts, plan, no_unit=without_unit(log, units)),
+        params=plan_params(plan, units, DEFINITION) | rows_without_unit(log, units),
         log=log,
         plan=plan,
     )
+
+
+def without_unit(log: InteractionLog, units: InteractionLog) -> int:
+    """Count the customers none of whose events has a unit."""
+    return len(log.owners) - len(units.owners)
+
+
+def rows_without_unit(log: InteractionLog, units: InteractionLog) -> dict[str, int]:
+    """Count the events without a unit, for `params`."""
+    return {"rows_without_unit": log.n_events - units.n_events}

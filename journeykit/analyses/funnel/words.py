@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def describe_funnel(result: FunnelResult) -> str:
     """Say how many converted, where most were lost, who is still on the way, and how groups differ."""
     summary = result.summary
-    if not len(summary) or not summary["customers"].sum():
+    assert result.plan is not None
+    if not len(summary) or not summary[result.plan.counted].sum():
         return say("funnel.nobody", step=_first(result))
     if len(summary) == 1:
         return " ".join(_one_group(result, _row(summary.iloc[0])))
@@ -24,24 +25,37 @@ def describe_funnel(result: FunnelResult) -> str:
 
 
 def _one_group(result: FunnelResult, row: dict[str, Any]) -> list[str]:
+    assert result.plan is not None
+    counted = result.plan.counted
     over = result.params["rates_over"]
     within, n = result.params["within_seconds"], row[result.base_column]
     words = {**row, "n": n, "first": _first(result), "last": _last(result), "within_seconds": within}
     words |= {name: word(str(row[name])) for name in ("leak_step", "leak_next_step")}
+    lost = row[f"leak_{counted}"]
+    of = "" if counted == "customers" else "_of"
+    words |= {"things": things(counted, n), "lost": things(counted, lost), "leak_customers": lost}
     if not n:
-        return [say("funnel.none_mature", customers=row["customers"], first=_first(result), within_seconds=within)]
+        words |= {"things": things(counted, row[counted])}
+        return [say(f"funnel.none_mature{of}", **words)]
     key = "headline_so_far" if over == "so_far" else "headline_all" if within is None else f"headline_{over}"
-    sentences = [say(f"funnel.{key}", **words)]
+    sentences = [say(f"funnel.{key}{of}", **words)]
     if pd.notna(row["median_seconds"]):
         sentences.append(say("funnel.half_within", **words))
-    if row["leak_customers"]:
-        sentences.append(say("funnel.leak_so_far" if over == "so_far" else "funnel.leak", **words))
-    late = result.left_out.loc[result.left_out["reason"] == "funnel.immature", "customers"].sum()
+    if lost:
+        sentences.append(say(f"funnel.leak_so_far{of}" if over == "so_far" else f"funnel.leak{of}", **words))
+    late = result.left_out.loc[result.left_out["reason"] == "funnel.immature", counted].sum()
     if late:
-        sentences.append(say("funnel.too_late", late=int(late)))
+        sentences.append(say(f"funnel.too_late_{counted}" if of else "funnel.too_late", late=int(late)))
     elif over == "so_far":
         sentences.append(say("core.so_far_note"))
+    if result.params["rows_without_unit"]:
+        sentences.append(say("funnel.rows_without_unit", events=result.params["rows_without_unit"]))
     return sentences
+
+
+def things(counted: str, n: Any) -> str:
+    """Say how many attempts, sessions, journeys, units or customers."""
+    return say(f"funnel.things_{counted}", n=n)
 
 
 def _several_groups(result: FunnelResult, summary: pd.DataFrame) -> list[str]:
@@ -54,7 +68,12 @@ def _several_groups(result: FunnelResult, summary: pd.DataFrame) -> list[str]:
         best, worst = known.iloc[-1], known.iloc[0]
         words = {f"best_{name}": value for name, value in _row(best).items()}
         words |= {f"worst_{name}": value for name, value in _row(worst).items()}
-        words |= {"n_best": best[result.base_column], "n_worst": worst[result.base_column]}
+        assert result.plan is not None
+        counted = result.plan.counted
+        words |= {
+            "n_best": things(counted, best[result.base_column]),
+            "n_worst": things(counted, worst[result.base_column]),
+        }
         sentences.append(say("funnel.groups", first=first, last=last, **words))
     else:
         sentences += _one_group(result, _row(known.iloc[0]))
@@ -103,7 +122,13 @@ def describe_stages(result: StageFunnelResult) -> str:
         at = table.loc[table["stage"] == leak].iloc[0].to_dict()
         column = "open" if result.params["rates_over"] == "so_far" else "dropped"
         if at[column]:
-            words = {**at, "stage": word(leak), "stopped": at[column], "nothing_rate": at["nothing"] / at[column]}
+            assert result.plan is not None
+            words = {
+                **at,
+                "stage": word(leak),
+                "stopped": things(result.plan.counted, at[column]),
+                "nothing_rate": at["nothing"] / at[column],
+            }
             words |= {"stayed_rate": at["stayed"] / at[column]}
             key = "funnel.instead_nothing" if at["next_touchpoint"] is None else "funnel.instead"
             sentences.append(say(key, **words))

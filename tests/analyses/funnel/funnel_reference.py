@@ -55,6 +55,21 @@ class Rules:
     step_within: dict[int, float] = field(default_factory=dict)
     opens_from: float = float("-inf")
     opens_until: float = float("inf")
+    only_at: Event | None = None  # with entry="first" and a property held: the first entry of all values
+
+    @property
+    def last_required(self) -> int:
+        """The step that converts."""
+        return max(k for k in range(1, self.n_steps + 1) if k not in self.optional)
+
+    def may_open(self, group: list[Event], *, seen: bool) -> bool:
+        """Whether an attempt can begin with one of these events; `seen`: there was such an event before."""
+        time = group[0].time
+        if not self.opens_from <= time < self.opens_until or (self.entry == "first" and seen):
+            return False
+        if self.only_at is None:
+            return True
+        return time == self.only_at.time if self.ties == "any" else group[0].number == self.only_at.number
 
     def base(self, k: int) -> int:
         """The required step before k, 0 for the first."""
@@ -78,6 +93,85 @@ def best_attempt(events: list[Event], rules: Rules) -> tuple[int, dict[int, Even
     return furthest, equals[0].filled
 
 
+def counted_attempts(events: list[Event], rules: Rules) -> list[tuple[int, dict[int, Event]]]:
+    """(level, event at each step) of every attempt that count="attempts" counts; below 0 if removed.
+
+    There is one attempt at a time, the present one.
+    """
+    if rules.order == "any":
+        return counted_windows(events, rules)
+    attempts: list[Attempt] = []
+    present: Attempt | None = None
+    entry_seen = False
+    for moment, group in enumerate(moments(events, rules.ties)):
+        time = group[0].time
+        entry = any(1 in event.steps for event in group)
+        new = carried({}, group, rules, time) if entry and rules.may_open(group, seen=entry_seen) else {}
+        entry_seen = entry_seen or entry
+        if present is not None and time - present.start > rules.within:
+            present = None
+        more = {} if present is None else carried(present.filled, group, rules, time)
+        past = present is not None and 1 < present.level < rules.last_required and can_go_on(present, rules, time)
+        moves = bool(more) and (past or max(more) > max(new, default=0))
+        if present is not None and moves:
+            present.filled = {**present.filled, **more}
+            if present.level == rules.n_steps:
+                present = None
+        if present is not None and is_spoilt(present, group, rules, time):
+            present.spoilt = rules.exclude_effect == "remove"
+            present, past = None, False
+        if rules.order == "strict" and not moves:
+            present, past = None, False
+        if new and not moves and not past:
+            present = Attempt(new, moment)
+            attempts.append(present)
+            if present.level == rules.n_steps:
+                present = None
+    return [(-each.level if each.spoilt else each.level, each.filled) for each in attempts]
+
+
+def can_go_on(attempt: Attempt, rules: Rules, time: float) -> bool:
+    """Whether the next required step can still be filled in its own window."""
+    required = [k for k in range(attempt.level + 1, rules.n_steps + 1) if k not in rules.optional]
+    if not required:
+        return True
+    waited = time - attempt.filled[rules.base(required[0])].time
+    return waited <= rules.step_within.get(required[0], float("inf"))
+
+
+def counted_windows(events: list[Event], rules: Rules) -> list[tuple[int, dict[int, Event]]]:
+    """count="attempts" with order="any": one window at a time."""
+    matching = [event for event in events if event.steps]
+    windows: list[dict[int, Event]] = []
+    inside: list[Event] = []  # events of the present window; none: there is none
+    for group in moments(matching, "any"):
+        time = group[0].time
+        if inside and (time - inside[0].time > rules.within or len(windows[-1]) == rules.n_steps):
+            inside = []
+        opens = rules.may_open(group, seen=time != matching[0].time)
+        further = filled_in_turn([*inside, *group], rules.n_steps) if inside else {}
+        done = len(windows[-1]) if inside else 0
+        new = filled_in_turn(group, rules.n_steps) if opens else {}
+        if inside and len(further) > done and (done > 1 or len(further) > len(new)):
+            windows[-1] = further
+            inside += group
+        elif opens and done < 2:
+            windows.append(new)
+            inside = list(group)
+        elif inside:
+            inside += group
+    return [(len(done), done) for done in windows]
+
+
+def filled_in_turn(events: list[Event], n_steps: int) -> dict[int, Event]:
+    """The event by which 1, 2, … steps are filled."""
+    done: dict[int, Event] = {}
+    for i, event in enumerate(events):
+        if most_filled(events[: i + 1], n_steps) > len(done):
+            done[len(done) + 1] = event
+    return done
+
+
 def moments(events: list[Event], ties: str) -> list[list[Event]]:
     """What happens together: each event alone in the stored order, or all of one instant."""
     if ties == "stored":
@@ -96,9 +190,7 @@ def all_attempts(events: list[Event], rules: Rules) -> list[Attempt]:
 
         opened = None
         if any(1 in event.steps for event in group):
-            may_open = rules.opens_from <= time < rules.opens_until and not (
-                rules.entry == "first" and first_entry_seen
-            )
+            may_open = rules.may_open(group, seen=first_entry_seen)
             first_entry_seen = True
             if may_open:
                 opened = Attempt(carried({}, group, rules, time), moment)
@@ -207,15 +299,10 @@ def fullest_window(events: list[Event], rules: Rules) -> tuple[int, dict[int, Ev
     matching = [event for event in events if event.steps]
     best: dict[int, Event] = {}
     for start in sorted({event.time for event in matching}):
-        if not rules.opens_from <= start < rules.opens_until:
-            continue
-        if rules.entry == "first" and start != matching[0].time:
+        if not rules.may_open([event for event in matching if event.time == start], seen=start != matching[0].time):
             continue
         window = [event for event in matching if start <= event.time <= start + rules.within]
-        done: dict[int, Event] = {}
-        for i, event in enumerate(window):
-            if most_filled(window[: i + 1], rules.n_steps) > len(done):
-                done[len(done) + 1] = event
+        done = filled_in_turn(window, rules.n_steps)
         if len(done) > len(best):
             best = done
     return len(best), best

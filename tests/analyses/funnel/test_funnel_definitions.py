@@ -467,7 +467,7 @@ def test_what_is_not_possible_is_said():
         ({"steps": ["A", "Z"]}, "'Z' is neither a touchpoint nor a stage"),
         ({"within": "1m"}, "could be a minute or a month"),
         ({"order": "random"}, "order must be one of"),
-        ({"by_value": "step 3"}, 'by_value must be "first", "last" or "step k" with k a required step among '),
+        ({"by_value": "step 3"}, 'by_value must be "first", "last", "all" or "step k" with k a required step among '),
         ({"exclude": [Exclude("A", 2, 2)]}, "an exclusion lies between two required steps"),
         ({"step_within": {1: "1d"}}, "step_within must name steps from 2 to 2"),
         ({"between": ("2024-02-01", "2024-01-01")}, "between must start before it ends"),

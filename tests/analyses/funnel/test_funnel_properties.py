@@ -233,7 +233,8 @@ def test_a_segment_dictionary_of_its_own_in_each_bucket_changes_nothing():
 
 
 def test_keys_that_do_not_fit_into_one_number_are_two():
-    from journeykit.analyses.funnel.counts import Counts, Key, Part, count, key_of
+    from journeykit.analyses.funnel.counts import count, key_of
+    from journeykit.analyses.funnel.keys import Counts, Key, Part
     from journeykit.analyses.funnel.plan import make_plan
 
     log = make_log([("a", "A", 0), ("a", "B", 1), ("b", "A", 3)], observed_until=100)
@@ -249,7 +250,7 @@ def test_keys_that_do_not_fit_into_one_number_are_two():
     places, values = fits.unpack(frame.index)
     counted = Counts(pd.DataFrame({"n": frame["n"].to_numpy()}, index=wide.index(places, values)), wide)
     assert counted.number(Part.STOPPED, 2) == 1
-    assert counted.durations(Part.FROM_ENTRY, 2)[0].tolist() == [DAY * 1_000_000]
+    assert counted.values(Part.FROM_ENTRY, 2)[0].tolist() == [DAY * 1_000_000]
 
 
 @pytest.mark.parametrize("code", ["en", "he"])
