@@ -92,8 +92,9 @@ def score_test(score: Any, variance: Any) -> tuple[float, int, float]:
 
     Examples
     --------
-    >>> score_test([-2.0, 2.0], [[1.0, -1.0], [-1.0, 1.0]])[:2]
-    (4.0, 1)
+    >>> statistic, degrees, p_value = score_test([-2.0, 2.0], [[1.0, -1.0], [-1.0, 1.0]])
+    >>> round(statistic, 6), degrees, round(p_value, 3)
+    (4.0, 1, 0.046)
     """
     from scipy.special import chdtrc
 

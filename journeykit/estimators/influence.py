@@ -57,7 +57,7 @@ class Influence:
     def at(self, time: float) -> Floats:
         """Influence on the incidence at a time, of rows that end at each time in each way: shape (3, times)."""
         last = int(np.searchsorted(self.time, time, side="right")) - 1
-        value = self.incidence[last] * self.ended_a + self.ended_e
+        value: Floats = self.incidence[last] * self.ended_a + self.ended_e
         value[:, last + 1 :] = self.incidence[last] * self.a[last] + self.e[last]
         return value
 

@@ -1,4 +1,4 @@
-"""Influence of rows on incidence: Greenwood's and Dinse and Larson's variance, derivatives, customers with several clocks."""
+"""Influence of rows on incidence: known variances, derivatives, customers with several clocks."""
 
 from __future__ import annotations
 

@@ -1,0 +1,123 @@
+"""Entries of a set of whole customers: when each clock starts, how it ends, and after how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from journeykit.analyses.conversion.plan import Plan
+from journeykit.journey.conversions import NOT_REACHED, conversions
+from journeykit.journey.groups import labels_at
+from journeykit.journey.steps import Step
+from journeykit.log.interactions import InteractionLog
+
+Longs = NDArray[np.int64]
+
+RUNNING, CONVERTED = 0, 1
+"""How an entry ends: not in the time that it was watched; as asked. Other ends are 2, 3, …"""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Clocks, one entry each.
+
+    Attributes
+    ----------
+    customers : array of int32
+        Their customers' codes.
+    groups : array of int64
+        Place of each one's group among the plan's labels.
+    ends, durations : array of int64
+        How it ends (RUNNING, CONVERTED, 2 …) and after how long, in microseconds.
+    limits : array of int64
+        The longest that it could be watched: until the window's end, or until observation ends.
+    """
+
+    customers: NDArray[np.int32]
+    groups: Longs
+    ends: Longs
+    durations: Longs
+    limits: Longs
+
+
+def find_entries(log: InteractionLog, plan: Plan) -> Entries:
+    """Find all entries of a log, and follow each until its end."""
+    found = conversions(log, plan.steps, between=plan.between, entries=plan.entries)
+    customers, rows = found["customer_code"].to_numpy(), found["entry_event"].to_numpy()
+    entered, converted = found["entered_at"].to_numpy(), found["converted_at"].to_numpy()
+    # Watched at age a is who entered a before observation ended, which is exclusive.
+    limits = log.observed_until - 1 - entered
+    if plan.within is not None:
+        limits = np.minimum(limits, plan.within)
+    ended_at, ends = converted.copy(), np.full(len(rows), CONVERTED)
+    for kind, (_, step) in enumerate(plan.others, start=CONVERTED + 1):
+        other = first_after(log, step, rows, customers)
+        sooner = other < ended_at  # at one instant conversion counts, and then the end that is named first
+        ended_at[sooner], ends[sooner] = other[sooner], kind
+    durations = np.where(ended_at == NOT_REACHED, NOT_REACHED, ended_at - entered)
+    late = durations > limits
+    return Entries(
+        customers,
+        entry_groups(log, plan.by, plan.labels, plan.steps[0], rows, customers, one_each=plan.entries == "first"),
+        np.where(late, RUNNING, ends),
+        np.minimum(durations, limits),
+        limits,
+    )
+
+
+def first_after(log: InteractionLog, step: Step, rows: Longs, customers: NDArray[np.int32]) -> Longs:
+    """Find the time of each customer's first matching event at a later instant than the event in a row."""
+    marked = np.flatnonzero(step.mask(log))
+    if not len(marked):
+        return np.full(len(rows), NOT_REACHED)
+    stops, times = log.offsets[customers.astype(np.int64) + 1], log.times
+    place = np.searchsorted(marked, rows, side="right")
+    while True:  # pass over those of the same instant: who comes first is not known
+        event = np.append(marked, log.n_events)[place]
+        inside = event < stops
+        same = inside & (times[np.where(inside, event, 0)] == times[rows])
+        if not same.any():
+            return np.where(inside, times[np.where(inside, event, 0)], NOT_REACHED)
+        place = place + same
+
+
+def entry_groups(
+    log: InteractionLog,
+    by: str | None,
+    labels: tuple[str, ...],
+    step: Step,
+    rows: Longs,
+    customers: NDArray[np.int32],
+    *,
+    one_each: bool,
+) -> Longs:
+    """Place each entry's group among the labels: its value at the entry event.
+
+    Of several step 1s at the instant of a customer's one entry, the value that
+    comes first among the labels is taken, so that the stored order has no say.
+    """
+    if by is None:
+        return np.zeros(len(rows), np.int64)
+
+    def places(events: Longs, of: NDArray[np.int32]) -> Longs:
+        codes, names = labels_at(log, by, events, log.offsets[of.astype(np.int64)])
+        return pd.Index(labels).get_indexer(pd.Index(names))[codes].astype(np.int64)
+
+    found = places(rows, customers)
+    if not one_each:
+        return found
+    starts = step.mask(log)
+    here, ahead = np.arange(len(rows)), 1
+    while len(here):
+        event = rows[here] + ahead
+        inside = event < log.offsets[customers[here].astype(np.int64) + 1]
+        here, event = here[inside], event[inside]
+        same = log.times[event] == log.times[rows[here]]
+        here, event = here[same], event[same]
+        also = starts[event]
+        found[here[also]] = np.minimum(found[here[also]], places(event[also], customers[here[also]]))
+        ahead += 1
+    return found
