@@ -21,6 +21,8 @@ _HOME = {
     "Step": "journeykit.journey",
     "timeline": "journeykit.journey",
     "language": "journeykit.text",
+    "conversion_curve": "journeykit.analyses.conversion",
+    "funnel_trend": "journeykit.analyses.conversion",
     "conversion_drivers": "journeykit.analyses.drivers",
     "friction": "journeykit.analyses.friction",
     "stage_funnel": "journeykit.analyses.funnel",
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     from journeykit.analyses.churn import churn_threshold as churn_threshold
     from journeykit.analyses.churn import survival_curve as survival_curve
     from journeykit.analyses.churn import tenures as tenures
+    from journeykit.analyses.conversion import conversion_curve as conversion_curve
+    from journeykit.analyses.conversion import funnel_trend as funnel_trend
     from journeykit.analyses.drivers import conversion_drivers as conversion_drivers
     from journeykit.analyses.friction import friction as friction
     from journeykit.analyses.funnel import Exclude as Exclude
