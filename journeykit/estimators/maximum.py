@@ -130,10 +130,9 @@ def maximise(
         found: Any = minimize(
             partial(_scaled, first, scale),
             np.log(start),
-            method="L-BFGS-B",
+            method="BFGS",
             jac="3-point",
-            bounds=[(-EDGE - 2, EDGE + 2)] * len(names),
-            options={"maxiter": 300, "ftol": 1e-13, "gtol": 1e-9},
+            options={"maxiter": 200, "gtol": 1e-7},
         )
         ends.append(found)
     logs = min(ends, key=lambda end: float(end.fun)).x

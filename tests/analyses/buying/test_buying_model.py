@@ -204,7 +204,7 @@ def test_cdnow_is_as_printed_from_its_raw_log():
         found = buying_model(log, method, "gamma_gamma", holdout="273d")  # 39 weeks: 1 October 1997 to 30 June 1998
         values = found.table.set_index("parameter")["estimate"]
         parameters, likelihood = PUBLISHED[method]
-        assert values.iloc[:4].tolist() == pytest.approx(parameters, abs=1.1e-3)
+        assert values.iloc[:4].tolist() == pytest.approx(parameters, abs=2e-3)
         assert found.summary["log_likelihood"].item() == pytest.approx(likelihood, abs=0.05)
         assert values[["p", "q", "gamma"]].tolist() == pytest.approx([6.25, 3.74, 15.44], abs=0.02)
         check = found.checks.set_index("check").loc["repeat_classes"]
