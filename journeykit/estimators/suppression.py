@@ -7,7 +7,7 @@ published ones allow a range of values for each that is not said.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -108,6 +108,7 @@ def suppressed(counts: Counts, min_n: int) -> set[int]:
     if min_n < 2 or not small:
         return unsaid
     of_cell = _relations_of(counts)
+    _hide_companions(small - counts.fixed, counts, of_cell, unsaid, min_n)
     waiting = sorted(small - counts.fixed, reverse=True)
     settled: set[int] = set()
     while waiting:
@@ -123,6 +124,25 @@ def suppressed(counts: Counts, min_n: int) -> set[int]:
             unsaid.add(more)
             waiting.append(more)
     return unsaid
+
+
+def _hide_companions(
+    small: set[int], counts: Counts, of_cell: Sequence[Sequence[int]], unsaid: set[int], min_n: int
+) -> None:
+    """Leave no relation with one unknown cell alone, or with unknown parts of a small sum: needed, not yet enough."""
+    waiting = sorted({number for cell in small for number in of_cell[cell]}, reverse=True)
+    while waiting:
+        number = waiting.pop()
+        whole, parts = counts.relations[number]
+        unknown = [cell for cell in (whole, *parts) if cell in unsaid or cell in counts.hidden]
+        lonely = len(unknown) == 1
+        few = unknown and whole not in unknown and sum(counts.values[cell] for cell in unknown) < min_n
+        if not (lonely or few) or not (unsaid | small).intersection(unknown):
+            continue
+        more = _next_cell(unknown, unknown, counts, {cell: [number] for cell in unknown}, unsaid)
+        if more is not None:
+            unsaid.add(more)
+            waiting += of_cell[more]
 
 
 def _relations_of(counts: Counts) -> list[list[int]]:
@@ -205,7 +225,11 @@ def _equations(numbers: Sequence[int], place: dict[int, int], counts: Counts) ->
 
 
 def _next_cell(
-    exposed: Sequence[int], group: Sequence[int], counts: Counts, of_cell: Sequence[Sequence[int]], unsaid: set[int]
+    exposed: Sequence[int],
+    group: Sequence[int],
+    counts: Counts,
+    of_cell: Sequence[Sequence[int]] | Mapping[int, Sequence[int]],
+    unsaid: set[int],
 ) -> int | None:
     """The smallest published count above zero that adds up with an exposed cell, else with its group."""
     barred = unsaid | counts.hidden | counts.fixed

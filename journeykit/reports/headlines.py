@@ -86,7 +86,7 @@ def _reached(funnel: Any) -> Mapping[str, Any]:
         return {}
     table = funnel.table.set_index("stage")
     stage = BOUGHT if BOUGHT in table.index[1:] else table.index[-1]
-    if not math.isfinite(table.loc[stage, "reach_rate"]):
+    if not math.isfinite(table.loc[stage, "reach_rate"]) or not math.isfinite(table[funnel.base_column].iloc[0]):
         return {}
     numbers = {name: table.loc[stage, name] for name in ("reach_rate", "reach_rate_low", "reach_rate_high")}
     words = {"first": word(table.index[0]), "stage": word(stage), "metric": f"{stage}.reach_rate"}
@@ -115,7 +115,7 @@ def _back(retention: Any) -> Mapping[str, Any]:
     if not retention:
         return {}
     rows = retention.summary
-    rows = rows[(rows["age"] == 1) & rows["back_rate"].notna()]
+    rows = rows[(rows["age"] == 1) & rows["back_rate"].notna() & rows["base"].notna()]
     if not len(rows):
         return {}
     numbers = {name: rows[name].iloc[0] for name in ("base", "back_rate", "back_rate_low", "back_rate_high")}

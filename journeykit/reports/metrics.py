@@ -27,7 +27,7 @@ def collect_metrics(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     records: dict[tuple[str, ...], dict[str, Any]] = {}
     for block in blocks_of(notebook):
-        for record in block.get("records", []):
+        for record in block["records"] if block["kind"] == "metrics" else []:
             key = tuple(str(record[part]) for part in KEY)
             if records.setdefault(key, record) != record:
                 raise ReportError(f"two different values for the metric {dict(zip(KEY, key, strict=True))}")
@@ -43,8 +43,18 @@ def blocks_of(notebook: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
                 yield block
 
 
+def collect_comparison(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Gather the differences to the period before that a notebook's cells showed."""
+    return [record for block in blocks_of(notebook) if block["kind"] == "comparison" for record in block["records"]]
+
+
 def metrics_document(
-    report: str, run: str, period: Mapping[str, Any], headline: str | None, records: Iterable[Mapping[str, Any]]
+    report: str,
+    run: str,
+    period: Mapping[str, Any],
+    headline: str | None,
+    records: Iterable[Mapping[str, Any]],
+    comparison: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Lay out metrics.json.
 
@@ -58,6 +68,8 @@ def metrics_document(
         The page's headline.
     records : iterable of mapping
         The results' metrics.
+    comparison : mapping, optional
+        With what they were compared, and the differences.
 
     Returns
     -------
@@ -71,6 +83,7 @@ def metrics_document(
         "period": {name: period.get(name) for name in ("start", "end", "timezone")},
         "headline": headline,
         "records": [{name: _plain(value) for name, value in record.items()} for record in records],
+        "comparison": None if comparison is None else dict(comparison),
     }
 
 

@@ -107,12 +107,12 @@ def _place_block(block: Mapping[str, Any], data: Mapping[str, Any], page: Page) 
     elif kind == "figure":
         _add(page, _figure(block, "image/png", data["image/png"]))
     elif kind == "table":
-        _add(page, _table(block, page.sections[-1].pieces))
+        _add(page, table_piece(block, page.sections[-1].pieces))
     elif kind in ("text", "note"):
         _add(page, dict(block))
 
 
-def _table(block: Mapping[str, Any], before: list[dict[str, Any]]) -> dict[str, Any]:
+def table_piece(block: Mapping[str, Any], before: list[dict[str, Any]]) -> dict[str, Any]:
     """A table; its caption isn't said again right below a picture that has the same."""
     said = bool(before) and before[-1]["kind"] == "figure" and before[-1]["caption"] == block["caption"]
     long = block.get("rows", 0) > LONG

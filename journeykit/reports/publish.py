@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from journeykit.errors import ReportError
+from journeykit.reports.comparing import compare_run
 from journeykit.reports.execute import Executed, Limits, execute
 from journeykit.reports.folders import RunFolder, keep_failed, latest_run, publish_run, write_json, write_whole
 from journeykit.reports.metrics import collect_metrics, metrics_document
@@ -103,9 +104,12 @@ def run_one(job: Job, say: Callable[[str], None]) -> Ran:
         if reason is None:
             metrics = collect_metrics(done.notebook)
             page = read_page(done.notebook, plan.source.name)
-            breaches = judge(job.thresholds, plan.source.name, metrics, last_metrics(folder.base), alone=job.alone)
+            last = last_document(folder.base)
+            before = last["records"] if last else None
+            breaches = judge(job.thresholds, plan.source.name, metrics, before, alone=job.alone)
+            comparison = compare_run(page, done.notebook, metrics, last) if job.compare else None
             record |= {"metrics": len(metrics), "breaches": [asdict(breach) for breach in breaches]}
-            _write_page(page, metrics, breaches, job, record)
+            _write_page(page, metrics, breaches, comparison, job, record)
     except (ReportError, OSError) as error:
         reason = (
             str(error) if isinstance(error, ReportError) else f"cannot write {folder.base}: {error.strerror or error}"
@@ -120,16 +124,14 @@ def run_one(job: Job, say: Callable[[str], None]) -> Ran:
     return _end(job, Draft(record, reason, page, metrics, breaches), clock, log)
 
 
-def last_metrics(base: Path) -> list[dict[str, Any]] | None:
-    """Return the records of the last good run; None if there is none."""
+def last_document(base: Path) -> dict[str, Any] | None:
+    """Return metrics.json of the last good run; None if there is none."""
     run = latest_run(base)
     try:
-        records: list[dict[str, Any]] = json.loads((base / str(run) / "metrics.json").read_text(encoding="utf-8"))[
-            "records"
-        ]
-    except (OSError, ValueError, KeyError):
+        document: dict[str, Any] = json.loads((base / str(run) / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    return records
+    return document if {"records", "period", "run"} <= set(document) else None
 
 
 def record_failure(folder: RunFolder, reason: str) -> Ran:
@@ -239,12 +241,18 @@ def _end(job: Job, draft: Draft, clock: _Clock, log: RunLog) -> Ran:
 
 
 def _write_page(
-    page: Page, metrics: list[dict[str, Any]], breaches: Sequence[Breach], job: Job, record: Mapping[str, Any]
+    page: Page,
+    metrics: list[dict[str, Any]],
+    breaches: Sequence[Breach],
+    comparison: Mapping[str, Any] | None,
+    job: Job,
+    record: Mapping[str, Any],
 ) -> None:
     plan, folder = job.plan, job.folder
     log = record["log"] or {}
     headline = page.headline["sentence"] if page.headline else None
-    document = metrics_document(plan.source.name, folder.run, page.cover.get("period", {}), headline, metrics)
+    period = page.cover.get("period", {})
+    document = metrics_document(plan.source.name, folder.run, period, headline, metrics, comparison)
     write_json(folder.partial / "metrics.json", document)
     with language(page.cover["language"]):
         sentences = [breach.sentence() for breach in breaches]

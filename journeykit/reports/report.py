@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from journeykit.errors import LogError, ReportError
-from journeykit.reports.blocks import figure_block, metric_records, show_block
+from journeykit.errors import JourneykitError, LogError, ReportError
+from journeykit.reports.blocks import figure_block, show_block
+from journeykit.reports.comparing import Before, comparison_records, differences, find_before
 from journeykit.reports.headlines import Headline
+from journeykit.reports.masking import Mask, whole_numbers
 from journeykit.reports.sources import LogSource
 from journeykit.schema import check_one_of
 from journeykit.text import direction, html_table, say, word
@@ -68,6 +71,9 @@ class Report:
         First day, and the day after the last, in the log's timezone.
     language : str
         Code of the page's language.
+    min_n : int
+        Counts of fewer customers are not shown, nor what they could be worked
+        out from; 0 shows everything.
 
     Attributes
     ----------
@@ -93,13 +99,18 @@ class Report:
         start: str | None = None,
         end: str | None = None,
         language: str = "en",
+        min_n: int = 5,
+        compare: str | None = None,
     ) -> None:
         self.language = language
-        self.log = _with_stages(LogSource(log).read(), stages)
+        whole = self.log = _with_stages(LogSource(log).read(), stages)
         if end is not None:
             self.log = self.log.between(None, end)
         self.between = None if start is None else (start, None)
+        self._before = find_before(whole, start, self.log.ends_at) if compare else None
+        self._earlier: dict[int, Callable[[], Any]] = {}
         inside = self.log if start is None else self.log.between(start)
+        self._mask = Mask(min_n, self.log.n_customers)
         with speaking(language):
             shown = word(title)
             cover = {
@@ -121,7 +132,18 @@ class Report:
                 "size_line": say("reports.size_line", customers=inside.n_customers, events=inside.n_events),
                 "quality_line": quality_sentence(self.log),
             }
+            if self._before is not None:
+                cover["comparison"] = self._compared_with()
         show_block(cover, text=shown)
+
+    def _compared_with(self) -> dict[str, Any]:
+        """What the page says of the period before: its days, or why it has none."""
+        if not isinstance(self._before, Before):
+            return {"start": None, "end": None, "line": None, "reason": say(str(self._before))}
+        last = (self._before.end - pd.Timedelta(1, "us")).date()
+        line = say("reports.compared_with", starts_at=self._before.start.date(), ends_at=last)
+        days = {"start": self._before.start.isoformat(), "end": self._before.end.isoformat()}
+        return {**days, "line": line, "reason": None}
 
     def section(self, title: str) -> None:
         """Begin a part of the page, listed in its contents."""
@@ -202,9 +224,15 @@ class Report:
             return absent
         try:
             with speaking(self.language):
-                return function(*(arguments or (self.log,)), **options)
+                result = function(*(arguments or (self.log,)), **options)
         except LogError as error:
             return Absent(str(error))
+        shown = self._mask.over(result)
+        if isinstance(self._before, Before) and self.between is not None and options.get("between") == self.between:
+            log, earlier = self._before.log, {**options, "between": self._before.between}
+            again = (log, *arguments[1:]) if not arguments or arguments[0] is self.log else arguments
+            self._earlier[id(shown)] = partial(function, *again, **earlier)
+        return shown
 
     def show(
         self,
@@ -239,19 +267,56 @@ class Report:
                 words = say("reports.absent", reason=result.reason)
                 _show_words("note", [words])
                 return
-            _show_words("text", [result.describe()])
-            name = word(caption or f"{result.topic}.title")
-            records = metric_records(result.metrics())
-            found = any(record["value"] for record in records)  # else axes without anything, and a table of zeros
-            if found and picture != "none":
-                drawn = result.figure() if picture == "full" else _main_picture(result.plot, _BELOW)
-                self.figure(drawn, alt=result.alt_text(), caption=name)
-            if found:
-                self.table(result.shown(), caption=name)
-            notes = result.left_out_sentences()
-            if notes:
-                _show_words("note", notes)
-            show_block({"kind": "metrics", "records": records})
+            self._show_result(self._mask.over(result), caption, picture)
+
+    def _show_result(self, result: Result, caption: str | None, picture: Picture) -> None:
+        mask, name = self._mask, word(caption or f"{result.topic}.title")
+        records = mask.records(result)
+        sentences = mask.words(result, lambda each: each.describe())
+        if sentences:
+            _show_words("text", [sentences])
+        found = any(record["value"] for record in records)  # else axes without anything, and a table of zeros
+        if found and picture != "none":
+            drawn = mask.try_to(
+                result, lambda: result.figure() if picture == "full" else _main_picture(result.plot, _BELOW)
+            )
+            if drawn is not None:
+                self.figure(drawn, alt=self._alt(result, name), caption=name)
+        if found:
+            shown = mask.try_to(result, lambda: whole_numbers(result.shown()))
+            if shown is not None:
+                self.table(shown, caption=name)
+        notes = result.left_out_sentences()
+        if mask.hides(result):
+            notes.append(say("reports.suppressed" if found else "reports.too_few", min_n=mask.min_n))
+        if notes:
+            _show_words("note", notes)
+        show_block({"kind": "metrics", "records": records})
+        if id(result) in self._earlier and "segment" not in result.table:
+            self._show_differences(result, name)
+
+    def _show_differences(self, result: Result, name: str) -> None:
+        """Show how a result differs from that of the period before, with intervals that know who is in both."""
+        assert isinstance(self._before, Before)
+        try:
+            before = self._earlier[id(result)]()
+        except JourneykitError as error:
+            _show_words("note", [say("reports.not_compared", reason=str(error))])
+            return
+        mask = Mask(self._mask.min_n, self._before.log.n_customers)
+        now = self._mask.original(result)
+        found = differences(now, before, (result, mask.over(before)))
+        if found is None:
+            _show_words("note", [say("reports.not_compared", reason=say("reports.nothing_in_common"))])
+            return
+        self.table(found.shown(), caption=say("reports.against_before", name=name), max_rows=None)
+        show_block({"kind": "comparison", "records": comparison_records(found)})
+
+    def _alt(self, result: Result, name: str) -> str:
+        """What a picture shows, in words without the numbers that are not shown."""
+        return self._mask.words(result, lambda each: each.alt_text()) or say(
+            "reports.alt_suppressed", name=name, min_n=self._mask.min_n
+        )
 
     def figure(self, figure: Figure, *, alt: str, caption: str) -> None:
         """Show a figure, with what it shows in words and a caption: both are needed."""
@@ -287,9 +352,11 @@ class Report:
         png = None
         if headline.picture is not None:
             with speaking(self.language):
-                alt, caption = headline.picture.alt_text(), word(f"{headline.picture.topic}.title")
-                drawn = _main_picture(getattr(headline.picture, headline.draw), _BESIDE)
-                block["figure"], png = figure_block(drawn, alt=alt, caption=caption)
+                shown = self._mask.over(headline.picture)
+                caption = word(f"{shown.topic}.title")
+                drawn = self._mask.try_to(shown, lambda: _main_picture(getattr(shown, headline.draw), _BESIDE))
+                if drawn is not None:
+                    block["figure"], png = figure_block(drawn, alt=self._alt(shown, caption), caption=caption)
         show_block(block, text=headline.sentence, png=png)
 
     def about_data(self) -> None:

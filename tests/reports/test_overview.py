@@ -75,7 +75,7 @@ def test_a_log_that_allows_hardly_anything_still_ends_well_and_says_so(tmp_path)
     )
     rows.to_csv(tmp_path / "thin.csv", index=False)
     source = LogSource(tmp_path / "thin.csv", {"observed_until": "2024-01-10"})
-    result = run(tmp_path / "out", source=source, parameters={"language": "he"})
+    result = run(tmp_path / "out", source=source, parameters={"language": "he", "min_n": 0})
     page = result.page.read_text(encoding="utf-8")
     assert 'dir="rtl"' in page
     assert "<script" not in page
@@ -107,3 +107,19 @@ def test_a_standard_notebook_is_thin_and_committed_without_outputs(name):
             assert cell["outputs"] == []
             assert cell["execution_count"] is None
             assert not re.search(r"^\s*(def|class|for|while)\b", cell["source"], re.M), "a module is missing"
+
+
+def test_of_a_log_of_a_handful_a_page_says_next_to_nothing(tmp_path):
+    rows = pd.DataFrame(
+        {
+            "customer": ["ann", "ann", "bob", "cem"],
+            "time": ["2024-01-01 10:00", "2024-01-02 10:00", "2024-01-02 11:00", "2024-01-02 12:00"],
+            "touchpoint": ["search", "order", "search", "search"],
+        }
+    )
+    rows.to_csv(tmp_path / "thin.csv", index=False)
+    result = run(tmp_path / "out", source=LogSource(tmp_path / "thin.csv", {"observed_until": "2024-07-10"}))
+    page = result.page.read_text(encoding="utf-8")
+    assert "fewer than 5 customers" in page
+    assert "<img" not in page
+    assert not [record for record in result.metrics if record["unit"] == "customers" and record["value"]]

@@ -8,7 +8,7 @@ from tests.helpers import make_log
 def test_who_bought_before_the_reports_period_is_no_new_customer_in_it():
     rows = [("old", "order", 0), ("old", "order", 40), ("new", "order", 41), ("new", "visit", 75)]
     log = make_log(rows, observed_until=121)  # from 1 January to 1 May 2024
-    report = Report("Test", log=log, start="2024-02-01", end="2024-05-01")
+    report = Report("Test", log=log, start="2024-02-01", end="2024-05-01", min_n=0)
     result = report.compute(jk.retention, start="order", between=report.between)
     cohorts = result.table[result.table["age"] == 0].set_index("cohort")["customers"]
     assert {str(cohort): int(customers) for cohort, customers in cohorts.items() if customers} == {"2024-02": 1}
