@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -33,13 +33,24 @@ def labels_at(
         return np.zeros(len(rows), dtype=np.int64), [""]
     if column not in log.columns and column in FIRST_OF:
         column, rows = FIRST_OF[column], first_events
+    codes, known = _codes_at(log, column, rows)
+    names = [*map(str, known), UNMAPPED if column == "stage" else MISSING]
+    one_each, unique = pd.factorize(np.array(names, dtype=object))  # 1 and "1" read the same
+    # A missing value has the code -1, and its name stands last.
+    return one_each.astype(np.int64, copy=False)[codes], list(unique)
+
+
+def _codes_at(log: InteractionLog, column: str, rows: NDArray[np.int64]) -> tuple[NDArray[Any], Iterable[Any]]:
+    """Codes of a column's values at given events (-1: missing), and what they stand for."""
+    own = {"channel": (log.channel_codes, log.channels), "touchpoint": (log.touchpoint_codes, log.touchpoints)}
+    codes, known = own.get(column, (None, None))
+    if codes is not None and known is not None:  # without a column as long as the log
+        log.require(column)
+        return codes[rows], known
     values = log.column(column).iloc[rows]
     if not isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype("category")
-    names = [*map(str, values.cat.categories), UNMAPPED if column == "stage" else MISSING]
-    codes = values.cat.codes.to_numpy().astype(np.int64)
-    one_each, unique = pd.factorize(np.array(names, dtype=object))  # 1 and "1" read the same
-    return one_each[np.where(codes < 0, len(names) - 1, codes)].astype(np.int64), list(unique)
+    return values.cat.codes.to_numpy(), values.cat.categories
 
 
 def in_order(names: Iterable[str], stages: tuple[str, ...] = ()) -> list[str]:

@@ -31,49 +31,52 @@ def first_marked(offsets, marked, out, first, last):  # type: ignore[no-untyped-
                 break
 
 
-@loop("i8", "i8", "i8", "i4", "b1", "i8", "i4", "int", "int", "int", "i4", "out i8", "out i8 2d", "int", "int")
+@loop(
+    *("i8", "i8", "i8", "i4", "b1", "int", "int", "i8", "i4", "i4", "int", "int", "i4", "out i8", "out i8 2d"),
+    *("int", "int"),
+)
 def count_back(  # type: ignore[no-untyped-def]  # pragma: no cover
     times,
     offsets,
     starts,  # row of each customer's start event
     groups,  # group of each customer; -1 leaves out
     backs,  # which events count as coming back; empty: all
-    edges,  # where periods begin
-    places,  # period at the begin of each slice of 2 ** shift microseconds, none longer than a period
-    shift,
+    origin,  # when the first period begins
+    shift,  # time is cut into slices of 2 ** shift microseconds, none longer than a period
+    changes,  # when the next period begins, by slice
+    before,  # period at the begin of each slice
+    after,  # period from `changes` on
     first_period,  # period of the first row
     n_rows,  # cohorts of a group: row = group * n_rows + period - first_period
-    column_of,  # column of each period after the start
+    column_of,  # column of each period after the start, and last, of those beyond: the last column, which nobody reads
     sizes,
     so_far,
     first,
     last,
 ):
-    """Count the customers of each row, and those back in each column: the usual question, in one short pass."""
-    origin, n_units, all_back = edges[0], column_of.size, backs.size == 0
+    """Count the customers of each row, and those back in each column: the usual question, in one short pass.
+
+    Nothing in the loop over events is guessed at by the processor: what a
+    branch would decide is computed. Indices are unsigned, since one that
+    can't be negative needs no test.
+    """
+    furthest, all_back, width = column_of.size - 1, backs.size == 0, so_far.shape[1]
+    counts = so_far.reshape(so_far.size)
     for customer in range(first, last):
         if groups[customer] < 0:
             continue
         started = times[starts[customer]]
-        period = places[(started - origin) >> shift]
-        while edges[period + 1] <= started:
-            period += 1
+        slice_ = (started - origin) >> shift
+        period = after[slice_] if started >= changes[slice_] else before[slice_]
         row = groups[customer] * n_rows + period - first_period
         sizes[row] += 1
-        period_ends, latest = edges[period + 1], 0
+        begin, latest = row * width, 0
         for i in range(starts[customer] + 1, offsets[customer + 1]):
-            time = times[i]
-            if time < period_ends or not (all_back or backs[i]):
-                continue
-            now = places[(time - origin) >> shift]
-            while edges[now + 1] <= time:
-                now += 1
-            period_ends = edges[now + 1]
-            if now - period >= n_units:
-                break
-            column = column_of[now - period]
-            if column > latest:  # a column of several periods counts once
-                so_far[row, column] += 1
+            if all_back or backs[i]:
+                place = np.uint64((times[i] - origin) >> shift)
+                now = after[place] if times[i] >= changes[place] else before[place]
+                column = column_of[np.uint64(min(now - period, furthest))]
+                counts[np.uint64(begin + column)] += column != latest  # a column of several periods counts once
                 latest = column
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from journeykit.analyses.retention.design import Design, Grid, Ints, check_size, make_grid
 from journeykit.estimators.proportions import SUMS
 from journeykit.journey import Step
-from journeykit.journey.groups import labels_at
+from journeykit.journey.groups import FIRST_OF, labels_at
 from journeykit.log import InteractionLog
 from journeykit.loops import over_customers
 
@@ -132,14 +132,16 @@ def _count_usual(
 
     backs = mask_of(log, design.back)
     shape = (n_groups * grid.n_rows, grid.n_columns)
+    slices, beyond = grid.slices(), np.int32(grid.n_columns)
+    column_of = np.append(grid.column_of, beyond)
 
     def run(first: int, last: int) -> tuple[Ints, Ints]:
-        sizes, so_far = np.zeros(shape[0], np.int64), np.zeros(shape, np.int64)
+        sizes, so_far = np.zeros(shape[0], np.int64), np.zeros((shape[0], beyond + 1), np.int64)
         count_back(
-            *(log.times, log.offsets, starts.rows, groups, backs, grid.edges, *grid.slices, grid.first_period),
-            *(grid.n_rows, grid.column_of, sizes, so_far, first, last),
+            *(log.times, log.offsets, starts.rows, groups, backs, *slices, grid.first_period, grid.n_rows),
+            *(column_of, sizes, so_far, first, last),
         )
-        return sizes, so_far
+        return sizes, so_far[:, :beyond]
 
     parts = over_customers(run, log.offsets)
     sizes, so_far = (sum(part[1:], part[0]) for part in zip(*parts, strict=True))
@@ -265,14 +267,22 @@ def group_customers(
         return np.where(counted, 0, -1).astype(np.int32), [("", "")]
     groups = np.full(log.n_customers, -1, dtype=np.int32)
     who = np.flatnonzero(counted)
-    (segment, segments), (row, rows) = (
-        labels_at(log, column, starts.rows[who], log.offsets[:-1][who]) for column in (design.by, design.cohorts_by)
-    )
-    pairs = segment * len(rows) + row
+    segments, rows, pairs = [""], [""], who
+    if design.by is not None:
+        pairs, segments = _label(log, design.by, starts, who)
+    if design.cohorts_by is not None:
+        row, rows = _label(log, design.cohorts_by, starts, who)
+        pairs = row if design.by is None else pairs * len(rows) + row
     present = np.flatnonzero(np.bincount(pairs, minlength=len(segments) * len(rows)))
     groups[who] = np.searchsorted(present, pairs)
     names = [(segments[pair // len(rows)], rows[pair % len(rows)]) for pair in present]
     return groups, names or [("", "")]
+
+
+def _label(log: InteractionLog, column: str, starts: Starts, who: Ints) -> tuple[Ints, list[str]]:
+    """Code of each customer's value of a column, and the names of its values."""
+    first_events = log.offsets[:-1][who] if column in FIRST_OF else who
+    return labels_at(log, column, starts.rows[who], first_events)
 
 
 def as_frame(counts: Ints, names: list[tuple[str, str]], grid: Grid, columns: tuple[str, ...]) -> pd.DataFrame:

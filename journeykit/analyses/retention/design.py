@@ -101,13 +101,19 @@ class Grid:
         """Column of each unit after the start."""
         return np.repeat(np.arange(self.n_columns, dtype=np.int32), self.highs - self.lows + 1)
 
-    @property
-    def slices(self) -> tuple[NDArray[np.int32], int]:
-        """Period at the begin of each slice of 2 ** shift microseconds, none longer than a period; and the shift."""
+    def slices(self) -> tuple[int, int, Ints, NDArray[np.int32], NDArray[np.int32]]:
+        """Cut time into slices of 2 ** shift microseconds, none longer than a period: at most one begins inside.
+
+        Returns the first instant, the shift, and by slice: when the next
+        period begins, the period before that, and the one from then on.
+        """
         lengths = np.diff(self.edges)
         shift = int(lengths[lengths > 0].min()).bit_length() - 1
         begins = np.arange(self.edges[0], self.edges[-1] + 1, 1 << shift)
-        return (np.searchsorted(self.edges, begins, side="right") - 1).astype(np.int32), shift
+        before = np.searchsorted(self.edges, begins, side="right") - 1
+        changes = np.append(self.edges, np.iinfo(np.int64).max)[before + 1]
+        after = np.searchsorted(self.edges, changes, side="right") - 1  # a local day that never was is passed over
+        return int(self.edges[0]), shift, changes, before.astype(np.int32), after.astype(np.int32)
 
     def columns_within(self, ends: Ints) -> NDArray[np.int32]:
         """For u = 0, 1, …: how many columns have their unit (`highs`: last, `lows`: first) among the first u."""

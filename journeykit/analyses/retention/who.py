@@ -70,7 +70,7 @@ def columns_back(log: InteractionLog, design: Design, grid: Grid, entries: pd.Da
     if design.length:
         events = events.merge(entries, on="customer")
         events["unit"] = (events["time"] - events["started"]) // design.length
-        units = events.groupby(["customer", "unit"]).size().rename("events").reset_index()
+        units = events.groupby(["customer", "unit"]).size().rename("events").reset_index().merge(entries, on="customer")
     else:
         events["now"] = np.searchsorted(grid.edges, events["time"], side="right") - 1
         active = events.groupby(["customer", "now"]).size().rename("events").reset_index()
