@@ -15,6 +15,8 @@ from journeykit.estimators.proportions import Floats, wilson_rate
 from journeykit.estimators.splines import spline_basis, spline_knots
 
 SMALLEST = 1e-12
+FEW = 10
+"""Up to so many different predictions are compared one by one: there is nothing to smooth."""
 
 
 def calibration_table(
@@ -148,7 +150,7 @@ def calibration_curve(
     a natural spline (4 knots) of log(−log(1 − P)). In place of a hazard model
     of all times the outcome at the horizon itself is explained, weighted where
     some were lost, so that nothing is assumed of hazards. Predictions of 0 are
-    taken by themselves.
+    taken by themselves, and so is each of few different ones.
     """
     chance, left, weight = _outcomes(predicted, duration, event, horizon, censoring)
     inside = chance > 0
@@ -158,21 +160,37 @@ def calibration_curve(
     if impossible.any() and weight[impossible].sum() > 0:
         smooth[impossible] = weight[impossible] @ left[impossible] / weight[impossible].sum()
     curve = pd.DataFrame({"predicted_rate": [], "observed_rate": []})
-    if inside.any():
-        knots = spline_knots(scale[inside])
-        if np.ptp(scale[inside]) > 1e-9 and 0 < left[inside] @ weight[inside] < weight[inside].sum():
-            fit = cloglog_fit(_design(scale[inside], knots), left[inside], weight=weight[inside])
-            smooth[inside] = -np.expm1(-np.exp(_design(scale[inside], knots) @ fit.coefficients))
-            low, high = np.quantile(scale[inside], [0.01, 0.99]).tolist()
-            grid = np.linspace(low, high, points)
-            observed = -np.expm1(-np.exp(_design(grid, knots) @ fit.coefficients))
-            curve = pd.DataFrame({"predicted_rate": -np.expm1(-np.exp(grid)), "observed_rate": observed})
-        else:
-            smooth[inside] = weight[inside] @ left[inside] / weight[inside].sum()
+    distinct = np.unique(chance[inside])
+    if 0 < len(distinct) <= FEW:
+        place = np.searchsorted(distinct, chance[inside])
+        shares = np.bincount(place, weight[inside] * left[inside]) / np.maximum(
+            np.bincount(place, weight[inside]), 1e-12
+        )
+        smooth[inside] = shares[place]
+        curve = pd.DataFrame({"predicted_rate": distinct, "observed_rate": shares})
+    elif inside.any():
+        smooth[inside], curve = _smoothed(scale[inside], left[inside], weight[inside], points)
     distance = np.abs(smooth - chance)
     return CalibrationCurve(
         curve, float(distance.mean()), float(np.median(distance)), float(np.quantile(distance, 0.9))
     )
+
+
+def _smoothed(scale: Floats, left: Floats, weight: Floats, points: int) -> tuple[Floats, pd.DataFrame]:
+    share = float(weight @ left / weight.sum())
+    low, high = np.quantile(scale, [0.01, 0.99]).tolist()
+    grid = np.linspace(low, high, points)
+    if not 0 < share < 1:
+        smooth, observed = np.full(len(scale), share), np.full(points, share)
+    else:
+        knots = spline_knots(scale)
+        design = _design(scale, knots)
+        # As of half an observation a coefficient: where nobody left among the lowest, the curve stays finite.
+        penalty = np.r_[0.0, 0.5 * design[:, 1:].var(axis=0)]
+        fit = cloglog_fit(design, left, weight=weight, penalty=penalty)
+        smooth = -np.expm1(-np.exp(design @ fit.coefficients))
+        observed = -np.expm1(-np.exp(_design(grid, knots) @ fit.coefficients))
+    return smooth, pd.DataFrame({"predicted_rate": -np.expm1(-np.exp(grid)), "observed_rate": observed})
 
 
 def _design(scale: Floats, knots: Floats) -> Floats:
