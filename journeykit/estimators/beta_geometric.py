@@ -52,7 +52,7 @@ class BetaGeometric:
         x, n = buyers.counts, buyers.counts + self.first
         by_x = betaln(a, b + n) - betaln(a, b) + gammaln(r + x) - gammaln(r) + r * np.log(alpha)
         there = -(r + x)[buyers.x_at] * np.log(alpha + buyers.times)[buyers.age_at]
-        return float(buyers.weight @ (by_x[buyers.x_at] + there + np.logaddexp(0, self._log_odds(theta, buyers))))
+        return buyers.total(by_x[buyers.x_at] + there + np.logaddexp(0, self._log_odds(theta, buyers)))
 
     def alive(self, theta: Floats, buyers: Buyers) -> Floats:
         """Probability that a customer has not left at the end: 1/(1 + a/(b + n − 1) ((α + T)/(α + tₓ))^(r + x))."""

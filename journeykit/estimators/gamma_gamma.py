@@ -33,7 +33,7 @@ def likelihood_of(n: Floats, total: Floats, weight: Floats) -> Callable[[Floats]
         pn = p * counts
         by_n = gammaln(pn + q) - gammaln(pn) - gammaln(q) + q * np.log(gamma) + pn * np.log(counts)
         whole = np.log(gamma + total)
-        return float(customers @ by_n + p * by_purchase - once - weight @ ((p * n + q) * whole))
+        return float(np.sum(customers * by_n) + p * by_purchase - once - np.sum(weight * (p * n + q) * whole))
 
     return log_likelihood
 

@@ -131,8 +131,7 @@ def maximise(
             partial(_scaled, first, scale),
             np.log(start),
             method="BFGS",
-            jac="3-point",
-            options={"maxiter": 200, "gtol": 1e-7},
+            options={"maxiter": 200, "gtol": 1e-6},
         )
         ends.append(found)
     logs = min(ends, key=lambda end: float(end.fun)).x

@@ -44,7 +44,7 @@ class ParetoNbd:
         last, over = self._relative(theta, buyers)
         by_x = gammaln(r + buyers.counts) - gammaln(r)
         constant = r * np.log(alpha) + s * np.log(beta)
-        return float(buyers.weight @ (by_x[buyers.x_at] + last + np.log(over) + constant))
+        return buyers.total(by_x[buyers.x_at] + last + np.log(over) + constant)
 
     def alive(self, theta: Floats, buyers: Buyers) -> Floats:
         """Probability that a customer has not left at the end: f(T) over the likelihood's sum (equation 24)."""

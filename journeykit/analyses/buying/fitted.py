@@ -55,7 +55,7 @@ class Fitted:
         """Probability of each still being a customer, or how many are."""
         if total:
             return with_interval(
-                lambda theta: np.atleast_1d(who.weight @ self.model.alive(theta, who)), [self.buying], self.confidence
+                lambda theta: np.atleast_1d(who.total(self.model.alive(theta, who))), [self.buying], self.confidence
             )
         return with_interval(lambda theta: self.model.alive(theta, who), [self.buying], self.confidence, share=True)
 
@@ -64,7 +64,7 @@ class Fitted:
 
         def quantity(theta: Floats) -> Floats:
             each = expected_purchases(self.model, theta, who, horizon_days / self.period_days)
-            return np.atleast_1d(who.weight @ each) if total else each
+            return np.atleast_1d(who.total(each)) if total else each
 
         return with_interval(quantity, [self.buying], self.confidence)
 
@@ -80,7 +80,7 @@ class Fitted:
         def quantity(theta: Floats, phi: Floats) -> Floats:
             each = expected_purchases(self.model, theta, who, horizon_days / self.period_days)
             each = each * expected_spend(phi, n, spent)
-            return np.atleast_1d(who.weight @ each) if total else each
+            return np.atleast_1d(who.total(each)) if total else each
 
         return with_interval(quantity, [self.buying, self.spending], self.confidence)
 
