@@ -206,10 +206,11 @@ class BuyingModel(Result):
         sentences = []
         if self.params["method"] == "bg_nbd":
             sentences.append(say("buying.one_timers"))
-        apart = self.table["estimate_high"] / self.table["estimate_low"]
-        if (apart > _FAR).any():
-            names = self.table.loc[apart > _FAR, "parameter"].tolist()
-            sentences.append(say("buying.loose", parameters=names))
+        low, high = self.table["estimate_low"], self.table["estimate_high"]
+        flat = (low == 0) | np.isinf(high)
+        for kind, which in (("flat", flat), ("loose", ~flat & (high > _FAR * low))):
+            if which.any():
+                sentences.append(say(f"buying.{kind}", parameters=self.table.loc[which, "parameter"].tolist()))
         if self.params["penalizer"]:
             sentences.append(say("buying.penalised", penalizer=self.params["penalizer"]))
         related = self.checks[self.checks["check"] == "spend_correlation"]

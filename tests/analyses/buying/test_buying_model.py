@@ -361,6 +361,8 @@ def test_what_is_not_sound_is_said(shop):
     plain = buying_model(shop, "mbg_nbd")
     assert "has not been tested" in plain.describe()
     assert plain.holdout.empty
+    short = load_sample("guitar_shop").between(None, "2023-04-01")
+    assert "flat in s and beta" in buying_model(short, purchase="order").describe()  # nobody has had time to leave
     held_back = buying_model(shop, "mbg_nbd", penalizer=0.001)
     assert "held back by a penalty" in held_back.describe()
     first = int((shop.days[shop.offsets[:-1]] < DAY_0 + 7).sum())
