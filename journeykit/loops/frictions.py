@@ -13,13 +13,15 @@ PAGE, CAUSE, IGNORED = 0, 1, 2
 """What an event can be to a walk."""
 
 
-@loop("u1", "i8", "i8", "i8", "i8", "i8 2d", "int", "out i4", "out i2", "out i4", "out u1", "out i8", "int", "int")
+@loop(
+    "i4", "u1", "i8", "i8", "i8", "i8", "i8 2d", "int", "out i4", "out i2", "out i4", "out u1", "out i8", "int", "int"
+)
 def walk_pages(  # type: ignore[no-untyped-def]  # pragma: no cover
-    kinds, times, offsets, entry_event, until, reached, needed, who, stage, page, met, met_event, first, last,
+    codes, kind_of, times, offsets, entry_event, until, reached, needed, who, stage, page, met, met_event, first, last,
 ):  # fmt: skip
     """Walk each attempt page by page until it meets the cause, converts or its window ends.
 
-    A page is an event of kind `PAGE`, from the entry on; ignored ones are
+    `kind_of` says what events of a code are. A page is one of kind `PAGE`, from the entry on; ignored ones are
     passed over. Into the row of its event go: the customer (`who`, -1 where
     the event is no page from which the cause can be met), how many steps were
     reached by then (`stage`, from 1), how many pages came since the last step
@@ -45,17 +47,17 @@ def walk_pages(  # type: ignore[no-untyped-def]  # pragma: no cover
             if now > steps:
                 steps, pages = now, 0
             following = here + 1
-            while following < end and times[following] <= until[customer] and kinds[following] == 2:
+            while following < end and times[following] <= until[customer] and kind_of[codes[following]] == 2:
                 following += 1
             over = following >= end or times[following] > until[customer]
-            meets = not over and kinds[following] == 1 and causes + 1 == needed
+            meets = not over and kind_of[codes[following]] == 1 and causes + 1 == needed
             if causes + 1 == needed:
                 who[here], stage[here], page[here], met[here] = customer, steps, pages, meets
             if meets:
                 met_event[customer] = following
             if over or meets:
                 break
-            if kinds[following] == 1:
+            if kind_of[codes[following]] == 1:
                 causes += 1
             pages += 1
             here = following

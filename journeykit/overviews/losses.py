@@ -14,7 +14,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from journeykit.analyses.friction.counts import Asked, Base, cell_of, find_base, strata_at_entry, stratum_keys, walk
+from journeykit.analyses.friction.counts import (
+    Asked,
+    Base,
+    cell_of,
+    find_base,
+    find_kinds,
+    small_unique,
+    strata_at_entry,
+    stratum_keys,
+    walk,
+)
 from journeykit.estimators.bootstrap import Keys, customer_keys
 from journeykit.estimators.bootstrap_cells import bootstrap_cells
 from journeykit.estimators.odds import CELLS
@@ -74,15 +84,15 @@ def count_losses(log: InteractionLog, question: Question) -> pd.DataFrame:
     keys: list[tuple[str, str, str, str]] = []
     for column in (EVERYBODY, *question.by):
         codes, names = segments_at_entry(log, base, who, column)
-        groups, place = np.unique(codes, return_inverse=True)
+        groups, place = small_unique(codes)
         for i, name in enumerate(quantities(question.n_steps)):
             some = np.flatnonzero(sums[:, i])
             contributions.append((who[some], len(keys) + place[some], sums[some, i]))
             keys += [("leak", column, str(names[group]), name) for group in groups]
-    strata = strata_at_entry(log, base, asked)
+    kinds, strata = find_kinds(log, asked), strata_at_entry(log, base, asked)
     for cause in asked.causes:
-        pages = walk(log, base, asked, cause)
-        used, place = np.unique(cell_of(pages, strata, base.converted, question.n_steps), return_inverse=True)
+        pages = walk(log, base, kinds, cause)
+        used, place = small_unique(cell_of(pages, strata, base.converted, question.n_steps))
         contributions.append((pages.who, len(keys) + place, np.ones(len(place))))
         said = stratum_keys(used // len(CELLS), strata, question.n_steps)
         keys += [

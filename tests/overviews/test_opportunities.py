@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -198,6 +198,7 @@ def test_the_sums_are_those_of_a_loop_over_customers(rows):
         assert row.lost_customers == pytest.approx((n + m) * (1 - on / n))
 
 
+@settings(max_examples=12)
 @given(rows=event_rows(customers="abcdefghijkl", touchpoints=("V", "C", "B", "E"), max_time=30, max_size=90))
 def test_seven_buckets_are_one_piece(rows):
     named = [(*row, "xyz"[i % 3], float(i % 7)) for i, row in enumerate(rows)]

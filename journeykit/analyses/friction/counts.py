@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from journeykit.analyses.friction.causes import Cause
 from journeykit.estimators.odds import CELLS
 from journeykit.journey.first_attempts import Attempts
+from journeykit.journey.kinds import step_kinds
 from journeykit.journey.steps import Step
 from journeykit.journey.units import cut
 from journeykit.log.interactions import InteractionLog, label_codes
@@ -94,23 +95,36 @@ def find_base(log: InteractionLog, attempts: Attempts) -> Base:
     return Base(entry_event, until, ends, reached, reached[:, -1] != NEVER, len(found), int((~found["mature"]).sum()))
 
 
-def walk(log: InteractionLog, base: Base, asked: Asked, cause: Cause | None) -> Pages:
+@dataclass(frozen=True)
+class Kinds:
+    """A code of each event, and what events of a code are to the walk that looks for a cause (None: for none)."""
+
+    codes: NDArray[np.int32]
+    of_cause: Mapping[str | None, NDArray[np.uint8]]
+
+
+def find_kinds(log: InteractionLog, asked: Asked) -> Kinds:
+    """Tell pages from causes, and from what is neither."""
+    steps = asked.attempts.steps
+    codes, has = step_kinds(log, [*steps, asked.no_page, *(each.step for each in asked.causes)])
+    way, no_page, causes = has[:, 1 : len(steps) + 1].any(axis=1), has[:, len(steps) + 1] > 0, has[:, len(steps) + 2 :]
+    # Other causes are no pages: who meets one first must not be taken for having been spared another.
+    plain = np.where((no_page & ~way) | causes.any(axis=1), IGNORED, PAGE).astype(np.uint8)
+    kinds: dict[str | None, NDArray[np.uint8]] = {None: plain}
+    for i, cause in enumerate(asked.causes):
+        kinds[cause.name] = np.where(causes[:, i] > 0, CAUSE, plain).astype(np.uint8)
+    return Kinds(codes, kinds)
+
+
+def walk(log: InteractionLog, base: Base, kinds: Kinds, cause: Cause | None) -> Pages:
     """Walk all attempts until each meets the cause; with none, to their end."""
-    n = log.n_events
-    way = np.zeros(n, dtype=bool)
-    for step in asked.attempts.steps:
-        way |= step.mask(log)
-    kinds = np.where(asked.no_page.mask(log) & ~way, IGNORED, PAGE).astype(np.uint8)
-    for other in asked.causes:  # not pages: who meets one first must not be taken for having been spared another
-        kinds[other.step.mask(log)] = IGNORED
-    if cause is not None:
-        kinds[cause.step.mask(log)] = CAUSE
-    needed = 1 if cause is None else cause.times
+    n, needed = log.n_events, 1 if cause is None else cause.times
+    kind_of = kinds.of_cause[None if cause is None else cause.name]
     who, stage, page = np.empty(n, np.int32), np.empty(n, np.int16), np.empty(n, np.int32)
     met, met_event = np.empty(n, np.uint8), np.empty(log.n_customers, np.int64)
     over_customers(
         lambda a, b: walk_pages(
-            kinds, log.times, log.offsets, base.entry_event, base.until, base.reached, needed,
+            kinds.codes, kind_of, log.times, log.offsets, base.entry_event, base.until, base.reached, needed,
             who, stage, page, met, met_event, a, b,
         ),
         log.offsets,
@@ -148,6 +162,12 @@ def cell_of(pages: Pages, strata: Strata, converted: NDArray[np.bool_], n_steps:
     return np.asarray(stratum * len(CELLS) + place, dtype=np.int64)
 
 
+def small_unique(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers that occur, sorted, and the place of each entry among them: quick for small numbers."""
+    occurs = np.bincount(numbers) > 0
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[numbers]
+
+
 def stratum_keys(stratum: NDArray[np.int64], strata: Strata, n_steps: int) -> list[tuple[Any, ...]]:
     """Say what numbers of strata mean: stage, page, visits and values at the entry."""
     bins, rest = stratum % len(PAGES), stratum // len(PAGES)
@@ -161,11 +181,11 @@ def stratum_keys(stratum: NDArray[np.int64], strata: Strata, n_steps: int) -> li
 def count_cells(log: InteractionLog, asked: Asked) -> pd.DataFrame:
     """Tally: rows in each cell, by cause and stratum."""
     base = find_base(log, asked.attempts)
-    strata, n_steps = strata_at_entry(log, base, asked), len(asked.attempts.steps)
+    kinds, strata, n_steps = find_kinds(log, asked), strata_at_entry(log, base, asked), len(asked.attempts.steps)
     keys: list[tuple[Any, ...]] = []
     numbers = []
     for cause in asked.causes:
-        cells = cell_of(walk(log, base, asked, cause), strata, base.converted, n_steps)
+        cells = cell_of(walk(log, base, kinds, cause), strata, base.converted, n_steps)
         counts = np.bincount(cells, minlength=len(CELLS))
         counts = np.append(counts, np.zeros(-len(counts) % len(CELLS), np.int64)).reshape(-1, len(CELLS))
         some = np.flatnonzero(counts.sum(axis=1))
@@ -181,18 +201,19 @@ def count_influence(log: InteractionLog, asked: Asked, influence: Mapping[str, p
     (estimate, cell).
     """
     base = find_base(log, asked.attempts)
-    strata, n_steps = strata_at_entry(log, base, asked), len(asked.attempts.steps)
+    kinds, strata, n_steps = find_kinds(log, asked), strata_at_entry(log, base, asked), len(asked.attempts.steps)
     numbers = []
     for cause in asked.causes:
-        pages = walk(log, base, asked, cause)
+        pages = walk(log, base, kinds, cause)
         cells = cell_of(pages, strata, base.converted, n_steps)
-        used, place = np.unique(cells // len(CELLS), return_inverse=True)
+        used, place = small_unique(cells // len(CELLS))
         keys = pd.MultiIndex.from_tuples(stratum_keys(used, strata, n_steps), names=asked.keys)
         values = influence[cause.name].reindex(keys).to_numpy().reshape(len(used), 2, len(CELLS))
         row = []
         for estimate in range(2):
             each = values[place, estimate, cells % len(CELLS)]
-            total = np.bincount(pages.who, weights=each, minlength=log.n_customers)
+            # By owner: sessions of one customer are not independent either.
+            total = np.bincount(log.owner_codes[pages.who], weights=each)
             row += [float(each @ each), float(total @ total)]
         numbers.append([row])
     columns = ("ratio_own", "ratio_customers", "difference_own", "difference_customers")
@@ -206,12 +227,12 @@ def count_met(log: InteractionLog, asked: Asked) -> pd.DataFrame:
     step, or the end of the window), `moved_on`; columns `customers`,
     `converted`, `watched` (long enough to tell whether they left) and `exits`.
     """
-    base = find_base(log, asked.attempts)
+    base, kinds = find_base(log, asked.attempts), find_kinds(log, asked)
     next_time = np.append(log.times[1:], NEVER)
     next_time[log.offsets[1:] - 1] = NEVER
     parts = []
     for cause in asked.causes:
-        event = walk(log, base, asked, cause).met_event
+        event = walk(log, base, kinds, cause).met_event
         who = np.flatnonzero(event >= 0)
         at, reached = log.times[event[who]], base.reached[who]
         stage = 1 + (reached <= at[:, None]).sum(axis=1)
@@ -246,7 +267,7 @@ def count_steps(log: InteractionLog, asked: Asked) -> pd.DataFrame:
     those who moved on); "total".
     """
     base = find_base(log, asked.attempts)
-    pages = walk(log, base, asked, None)
+    pages = walk(log, base, find_kinds(log, asked), None)
     n_steps = len(asked.attempts.steps)
     moved = base.reached[pages.who, np.minimum(pages.stage, n_steps - 1) - 1] != NEVER
     few = pages.page <= LONGEST
@@ -272,7 +293,7 @@ def list_met(log: InteractionLog, asked: Asked, cause: str, converted: bool | No
     """Tally: the customers who met a cause, by id."""
     base = find_base(log, asked.attempts)
     (one,) = [each for each in asked.causes if each.name == cause]
-    chosen = walk(log, base, asked, one).met_event >= 0
+    chosen = walk(log, base, find_kinds(log, asked), one).met_event >= 0
     if converted is not None:
         chosen &= base.converted == converted
     return pd.DataFrame({"n": 1}, index=log.customers[chosen])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -230,6 +230,7 @@ def test_the_walk_counts_what_the_definition_says(rows, channels, times, steps):
     assert row["odds_ratio"] == pytest.approx(pooled.odds_ratio, nan_ok=True)
 
 
+@settings(max_examples=12)
 @given(rows=event_rows(customers="abcdefgh", touchpoints=("C", "K", "O", "E", "P"), max_time=60, max_size=80))
 def test_seven_buckets_are_one_piece(rows):
     named = [(*row, "web" if i % 3 else "app") for i, row in enumerate(rows)]
