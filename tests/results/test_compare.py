@@ -307,6 +307,7 @@ ASKED = {
     "stickiness": lambda log: jk.stickiness(log, of=jk.Step(("A", "B"))),
     "active": lambda log: jk.active_customers(log, within="week"),
     "funnel": lambda log: jk.funnel(log, [jk.Step("A"), jk.Step("B")], within="5d"),
+    "trend": lambda log: jk.funnel_trend(log, [jk.Step("A"), jk.Step("B")], within="2d", period="week"),
 }
 
 
@@ -332,6 +333,10 @@ def parts_of(kind, result):
             str(row["window"]): (row["mean_active"] * row["periods"], row["customers"] * row["periods"]) for row in rows
         }
         return each | {"": tuple(np.sum(list(each.values()), axis=0)) if each else (0, 0)}
+    if kind == "trend":
+        row, rows = result.summary.iloc[0], result.table[result.table["method"] == "observed"]
+        each = {str(row["period"]): (row["converted"], row["customers"]) for row in rows.to_dict("records")}
+        return each | {"": (row["converted"], row["customers"])}
     mature = result.table["customers_mature"].tolist()
     return {"B": (mature[1], mature[0])}
 
@@ -460,6 +465,19 @@ def test_a_curve_of_the_same_customers_is_no_comparison_of_strangers():
     assert 0 < paired["difference_high"] - paired["difference_low"] < strangers
 
 
+@pytest.mark.parametrize("count", ["customers", "attempts"])
+def test_scores_of_a_conversion_curve_have_the_variance_of_its_interval(count):
+    log = jk.load_sample("guitar_shop")
+    result = jk.conversion_curve(log, ["product_page", "cart", "order_confirmation"], within="14d", count=count)
+    rows = result.comparable(result)
+    place = int(np.flatnonzero(rows.rows["measure"] == "mean_seconds")[0])
+    scores = rows.scores([place])[place].dropna()
+    c = len(scores)
+    variance = (scores**2).sum() * (c / (c - 1) if count == "attempts" else 1)
+    low, high = result.summary[["mean_seconds_low", "mean_seconds_high"]].iloc[0]
+    assert 1.959964 * np.sqrt(variance) == pytest.approx((high - low) / 2, rel=1e-6)
+
+
 # -- words and pictures ------------------------------------------------------------------------
 
 
@@ -480,6 +498,8 @@ KINDS = {
     "stickiness": lambda log: jk.stickiness(log, by="channel"),
     "active": lambda log: jk.active_customers(log, within="week"),
     "survival": lambda log: jk.survival_curve(log, churn=jk.Inactivity("7d")),
+    "conversion": lambda log: jk.conversion_curve(log, ["visit", "order"], by="channel"),
+    "trend": lambda log: jk.funnel_trend(log, ["visit", "order"], within="7d", period="week"),
 }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from journeykit.log import InteractionLog
+    from journeykit.results.comparable import Comparable
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,6 +117,15 @@ class ConversionCurve(Result):
         from journeykit.analyses.conversion.words import describe_curve
 
         return describe_curve(self)
+
+    may_differ: ClassVar[tuple[str, ...]] = ("horizon_seconds",)
+
+    def comparable(self, other: Result) -> Comparable:
+        """Read both curves at the same times: see `compare`."""
+        from journeykit.analyses.conversion.comparing import of_curve
+
+        assert isinstance(other, ConversionCurve)
+        return of_curve(self, other)
 
     def metrics(self) -> pd.DataFrame:
         """Conversion at the horizon, median and mean time, a group each."""
@@ -216,7 +226,7 @@ def conversion_curve(
     >>> curve.table.loc[curve.table["events"] > 0, ["time_seconds", "at_risk", "converted_rate"]].round(3)
        time_seconds  at_risk  converted_rate
     1      172800.0        3           0.333
-    3      864000.0        1           1.000
+    2      864000.0        1           1.000
     """
     plan = make_plan(
         log, steps, within=within, competing=competing, count=count, by=by, between=between, confidence=confidence

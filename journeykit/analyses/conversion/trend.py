@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from journeykit.log import InteractionLog
+    from journeykit.results.comparable import Comparable
 
 COUNTED = ("started", "customers", "converted")
 
@@ -118,6 +119,13 @@ class FunnelTrend(Result):
         from journeykit.analyses.conversion.words import describe_trend
 
         return describe_trend(self)
+
+    def comparable(self, other: Result) -> Comparable:
+        """Lay out the rate over all finished periods, and in those that both have: see `compare`."""
+        from journeykit.analyses.conversion.comparing import of_trend
+
+        assert isinstance(other, FunnelTrend)
+        return of_trend(self, other)
 
     def metrics(self) -> pd.DataFrame:
         """Each period's rate and median time, and the change of the latest finished one."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from journeykit.errors import LogError
 from journeykit.results.base import Result, metric_table
-from journeykit.results.comparing.say import described, main_row, row_words
+from journeykit.results.comparing.say import described, difference_words, main_row, row_words
 from journeykit.schema import check_one_of
 from journeykit.text import format_value, html_result, html_table, say, word
 from journeykit.text.numbers import kind_of
@@ -177,13 +177,3 @@ class CompareResult(Result):
                     text = say("core.left_out", customers=customers, reason=word(str(reason)))
                     sentences.append(say("core.list_name", name=name, text=text))
         return sentences
-
-
-def difference_words(row: dict[Any, Any]) -> str:
-    """Show a difference and its interval in the unit of what is measured."""
-    kind = kind_of(str(row["measure"]))
-    name = "rate_difference" if kind == "percent" else "difference"
-    ends = [row["difference_low"], row["difference_high"]]
-    shown = [format_value(name, end, unit=False) for end in ends]
-    found = format_value(name, row["difference"])
-    return found if np.isnan(ends).any() else say("compare.with_interval", estimate=found, low=shown[0], high=shown[1])

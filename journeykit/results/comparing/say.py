@@ -29,13 +29,31 @@ def row_words(result: CompareResult, row: dict[Any, Any], *, measure: bool = Tru
         value = row.get(key, "")
         if value == "":  # all of them together
             continue
-        said = (
-            word(value)
-            if isinstance(value, str) and not value.isdigit()
-            else say("compare.key", key=word(key), value=value)
-        )
+        said = word(value) if isinstance(value, str) and not value.isdigit() else _numbered(key, value)
         name = say("core.list_name", name=said, text=name) if name else said
     return name
+
+
+def _numbered(key: str, value: Any) -> str:
+    return say("compare.key", key=word(key), value=format_value(key, value, unit=False))
+
+
+def difference_words(row: dict[Any, Any]) -> str:
+    """Show a difference and its interval in the unit of what is measured."""
+    name, ends = str(row["measure"]), [row["difference_low"], row["difference_high"]]
+    found = _signed(name, row["difference"], unit=True)
+    if np.isnan(ends).any():
+        return found
+    low, high = (_signed(name, end, unit=False) for end in ends)
+    return say("compare.with_interval", estimate=found, low=low, high=high)
+
+
+def _signed(measure: str, value: float, *, unit: bool) -> str:
+    kind = kind_of(measure)
+    if kind in ("days", "seconds") and np.isfinite(value):  # durations have no sign of their own
+        shown = format_value(measure, abs(value), unit=unit)
+        return say("compare.less" if value < 0 else "compare.more", value=shown)
+    return format_value("rate_difference" if kind == "percent" else "difference", value, unit=unit)
 
 
 def described(result: CompareResult) -> str:
@@ -78,17 +96,9 @@ def _differences(result: CompareResult) -> list[str]:
 def _one(result: CompareResult, place: Any) -> list[str]:
     row = result.table.loc[place].to_dict()
     a, b = result.params["names"]
-    measure = str(row["measure"])
-    kind = "rate_difference" if kind_of(measure) == "percent" else "difference"
-    values = {
-        "what": row_words(result, row),
-        "a": a,
-        "b": b,
-        "value_a": format_value(measure, row["estimate_a"]),
-        "value_b": format_value(measure, row["estimate_b"]),
-        **{f"{kind}{end}": row[f"difference{end}"] for end in ("", "_low", "_high")},
-    }
-    said = say(f"compare.{kind}", **values)
+    shown = {f"value_{side}": format_value(str(row["measure"]), row[f"estimate_{side}"]) for side in "ab"}
+    values: dict[str, Any] = {"what": row_words(result, row), "a": a, "b": b, **shown}
+    said = say("compare.difference", **values, shown_difference=difference_words(row))
     if np.isnan(row["p_value_holm"]):
         return [said]
     return [said, say("compare.p_value", p_value=row["p_value_holm"])]
