@@ -12,6 +12,7 @@ from journeykit.loops.engine import loop, part
 
 NEVER = -(2**62)
 """A step 1 so long ago that no window holds it."""
+FOREVER = 2**62
 
 _EVENTS = ("i4", "i4", "i8", "i4", "i8")
 _RULES = ("int", "int", "int", "int", "int", "bool", "bool")
@@ -30,67 +31,139 @@ def match_plain(  # type: ignore[no-untyped-def]  # pragma: no cover
     longest = 1
     for customer in range(first, last):
         longest = max(longest, offsets[customer + 1] - offsets[customer])
-    before = np.empty(longest, np.int64)  # for an event, the event that filled the step before in the same attempt
     since = np.empty(n_steps + 3, np.int64)  # of the attempt that last reached each step: when its step 1 was
-    event_at = np.zeros(n_steps + 3, np.int64)  # and the event that filled the step
+    kept = np.empty(n_steps + 3, np.int64)
+    filled = np.zeros(n_steps + 1, np.int64)  # the events of the best attempt
+    before = np.empty(longest, np.int64)  # for an event, the event that filled the step before in the same attempt
+    event_at = np.zeros(n_steps + 3, np.int64)
     n_mature, n_rows = mature_rows.shape[0], rows.shape[0]
+    until = min(mature_until, opens_until)
+    only = np.int64(first_only)
     for customer in range(first, last):
         start, stop = offsets[customer], offsets[customer + 1]
-        last_entry = NEVER
-        for again in range(2):
-            counted_until = opens_until if again else mature_until
+        for k in range(n_steps + 3):
+            since[k] = NEVER
+        # Up to the first entry that is not mature both matchings are the same.
+        row, level, end_row, begun, tied, entered = run_on(
+            start, start, stop, mature_until, codes, step_of, times, n_steps, within, opens_from, until, only,
+            since, 0, start, NEVER, 0, 0,
+        )  # fmt: skip
+        both = row == stop or level == n_steps
+        common = row
+        common_level, common_end, common_begun, common_tied, common_entered = level, end_row, begun, tied, entered
+        if not both:
             for k in range(n_steps + 3):
-                since[k] = NEVER
-            level = 0
-            end_row = start  # the event by which the best attempt came to its level
-            tied = False
-            entered = False
-            earlier = NEVER
-            # No jump that a processor has to guess: what does not move is written back as it was.
-            for row in range(start, stop):
-                t = times[row]
-                k = step_of[codes[row]]
-                opens = (opens_from <= t) & (t < counted_until) & (not (first_only & entered))
-                since[0] = t if opens else NEVER
-                moves = t - since[k - 1] <= within
-                before[row - start] = event_at[k - 1]
-                since[k] = since[k - 1] if moves else since[k]
-                event_at[k] = row if moves else event_at[k]
-                since[k - 1] = NEVER if moves else since[k - 1]
-                further = moves & (k > level)
-                level = k if further else level
-                end_row = row if further else end_row
-                entered |= k == 1
-                last_entry = t if k == 1 else last_entry
-                tied |= t == earlier
-                earlier = t
-            if tied and any_order_in_ties:
-                level, end_row = match_tied(
-                    start, stop, counted_until, codes, step_of, times, tie_keys, n_steps, within, opens_from,
-                    any_order_in_ties, first_only, before, since, event_at,
+                kept[k] = since[k]
+        for again in range(2):
+            counted_until = opens_until if again else until
+            if not both:
+                row, level, end_row, begun, tied, entered = run_on(
+                    common, start, stop, FOREVER, codes, step_of, times, n_steps, within, opens_from, counted_until,
+                    only, since, common_level, common_end, common_begun, common_tied, common_entered,
                 )  # fmt: skip
-            of_all = again == 1 or last_entry < mature_until  # else they may differ: match again
-            entry = end_row
-            for k in range(n_steps, 0, -1):
-                there = k <= level
-                row = entry - start if there else -1
-                if again == 0 and n_mature > 0:
-                    mature_rows[customer, k - 1] = row
-                if of_all and n_rows > 0:
-                    rows[customer, k - 1] = row
-                entry = before[entry - start] if there and k > 1 else entry
+            if tied != 0 and any_order_in_ties:
+                level = match_tied(
+                    start, stop, counted_until, codes, step_of, times, tie_keys, n_steps, within, opens_from,
+                    any_order_in_ties, first_only, before, since, event_at, filled,
+                )  # fmt: skip
+            elif level > 1:
+                trace(start, end_row, level, begun, first_only, codes, step_of, times, filled)
+            else:
+                filled[1] = end_row
+            of_all = again == 1 or both
             if again == 0:
                 mature_levels[customer] = level
+                if n_mature > 0:
+                    for k in range(n_steps):
+                        mature_rows[customer, k] = filled[k + 1] - start if k < level else -1
             if of_all:
                 levels[customer] = level
-                late[customer] = level > 0 and times[entry] >= mature_until
+                late[customer] = level > 0 and times[filled[1]] >= mature_until
+                if n_rows > 0:
+                    for k in range(n_steps):
+                        rows[customer, k] = filled[k + 1] - start if k < level else -1
                 break
+            for k in range(n_steps + 3):
+                since[k] = kept[k]
+
+
+@part
+def run_on(  # type: ignore[no-untyped-def]  # pragma: no cover
+    row, start, stop, before_time, codes, step_of, times, n_steps, within, opens_from, opens_until, first_only,
+    since, level, end_row, begun, tied, entered,
+):  # fmt: skip
+    """Match one customer's events from a row on, up to a time or until the attempt is complete.
+
+    Return where it stopped, and of the best attempt its level, the event by
+    which it came there, and when it began.
+
+    Steps 1 and 2, which most events are, have no jump that a processor would
+    have to guess: `a ^= (a ^ b) & yes` puts b in the place of a where `yes` is
+    -1, and leaves it where it is 0. Indices without a sign spare the question
+    whether they count from the end.
+    """
+    at_first = since[1]
+    at_second = since[2]
+    earlier = times[row - 1] if row > start else NEVER
+    while row < stop:
+        t = times[np.uintp(row)]
+        if t >= before_time:
+            break
+        k = step_of[np.uint32(codes[np.uintp(row)])]
+        is_first = np.int64(k == 1)
+        opens = -(is_first & np.int64(opens_from <= t) & np.int64(t < opens_until) & (1 - (first_only & entered)))
+        moves = -(np.int64(k == 2) & np.int64(t - at_first <= within))
+        at_second ^= (at_second ^ at_first) & moves
+        further = (opens & -np.int64(level < 1)) | (moves & -np.int64(level < 2))
+        begun ^= (begun ^ at_first ^ ((at_first ^ t) & opens)) & further
+        at_first ^= (at_first ^ t) & opens
+        at_first ^= (at_first ^ NEVER) & moves
+        level ^= (level ^ k) & further
+        end_row ^= (end_row ^ row) & further
+        entered |= is_first
+        tied |= np.int64(t == earlier)
+        earlier = t
+        if 2 < k <= n_steps:
+            its_begin = at_second if k == 3 else since[np.uintp(k - 1)]
+            if t - its_begin <= within:
+                since[np.uintp(k)] = its_begin
+                if k == 3:
+                    at_second = NEVER
+                else:
+                    since[np.uintp(k - 1)] = NEVER
+                if k > level:
+                    level, end_row, begun = np.int64(k), row, its_begin
+        row += 1
+        if level == n_steps:
+            tied |= np.int64(row < stop and times[np.uintp(row)] == t)
+            break
+    since[1] = at_first
+    since[2] = at_second
+    return row, level, end_row, begun, tied, entered
+
+
+@part
+def trace(start, end_row, level, begun, first_only, codes, step_of, times, filled):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Find the events of an attempt that is known to have come to its level: from its step 1, the first of each step."""
+    row = end_row
+    while step_of[codes[row]] != 1 or times[row] != begun:
+        row -= 1
+    filled[1] = row
+    while first_only and row > start and times[row - 1] == begun:  # of several at one instant the first opened
+        row -= 1
+        filled[1] = row if step_of[codes[row]] == 1 else filled[1]
+    row = filled[1]
+    for k in range(2, level + 1):
+        row += 1
+        while step_of[codes[row]] != k:
+            row += 1
+        filled[k] = row
 
 
 @part
 def match_tied(  # type: ignore[no-untyped-def]  # pragma: no cover
     start, stop, opens_until, codes, step_of, times, tie_keys, n_steps, within, opens_from, any_order_in_ties,
-    first_only, before, since, event_at,
+    first_only, before, since, event_at, filled,
 ):  # fmt: skip
     """Do the same for one customer who has events of one instant."""
     for k in range(n_steps + 3):
@@ -125,4 +198,7 @@ def match_tied(  # type: ignore[no-untyped-def]  # pragma: no cover
                     level = k
                     end_row = row
         i = end
-    return level, end_row
+    for k in range(level, 0, -1):
+        filled[k] = end_row
+        end_row = before[end_row - start]
+    return level
