@@ -39,6 +39,7 @@ _HOME = {
     "churn_threshold": "journeykit.analyses.churn",
     "tenures": "journeykit.analyses.churn",
     "survival_curve": "journeykit.analyses.churn",
+    "churn_model": "journeykit.analyses.churn",
     "buying_model": "journeykit.analyses.buying",
     "compare": "journeykit.results.comparing",
     "opportunities": "journeykit.overviews",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from journeykit.analyses.churn import Cancel as Cancel
     from journeykit.analyses.churn import Inactivity as Inactivity
     from journeykit.analyses.churn import Tenures as Tenures
+    from journeykit.analyses.churn import churn_model as churn_model
     from journeykit.analyses.churn import churn_threshold as churn_threshold
     from journeykit.analyses.churn import survival_curve as survival_curve
     from journeykit.analyses.churn import tenures as tenures

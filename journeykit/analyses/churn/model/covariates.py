@@ -138,7 +138,9 @@ def _settle(values: pd.Series, name: str, event: npt.NDArray[np.bool_]) -> Term:
     names = as_names(values)
     levels, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
     if len(levels) == 1:
-        raise ParameterError(f"covariate {name!r} explains nothing: it is {levels[0]!r} for everybody; leave it out")
+        raise ParameterError(
+            f"covariate {name!r} explains nothing: it is {str(levels[0])!r} for everybody; leave it out"
+        )
     if len(levels) > MOST_LEVELS:
         raise ParameterError(
             f"covariate {name!r} has {len(levels):,} levels, at most {MOST_LEVELS} can be told apart: group them first"
@@ -154,7 +156,7 @@ def _settle(values: pd.Series, name: str, event: npt.NDArray[np.bool_]) -> Term:
         kept.append(JOINED)
     reference = str(levels[largest])
     joined = tuple(str(levels[i]) for i in rare)
-    if joined and not kept[:-1] and len(joined) == len(levels):
+    if kept == [JOINED] and events[largest] < FEWEST_IN_LEVEL:
         raise ParameterError(f"covariate {name!r} has no level with {FEWEST_IN_LEVEL} who left; leave it out")
     return Term(name, tuple(kept), reference, joined, usual=reference)
 

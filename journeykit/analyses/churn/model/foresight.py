@@ -90,9 +90,8 @@ def look_ahead(model: ChurnModel, rows: pd.DataFrame, horizon: float) -> Ahead:
 
 def landmarks_for(model: ChurnModel, horizon: int) -> list[Landmark]:
     """Learn from earlier dates, once a horizon; strata are covariates here."""
-    parts = parts_of(model.params["limit_days"], horizon)
-    if all(part in model.landmarks for part in parts):
-        return [model.landmarks[part] for part in parts]
+    if horizon in model.landmarks:
+        return model.landmarks[horizon]
     if model.tenures is None or not has_snapshots(model.tenures):
         kept = sorted(model.landmarks)
         raise ParameterError(
@@ -102,9 +101,10 @@ def landmarks_for(model: ChurnModel, horizon: int) -> list[Landmark]:
         )
     past = past_of(model, horizon)
     terms = _standing_terms(model, past)
-    for part in parts:
-        model.landmarks[part] = fit_landmark(past, terms, model.params["limit_days"], part)
-    return [model.landmarks[part] for part in parts]
+    # Kept by the horizon asked for: what is said must not depend on what was asked before.
+    limit = model.params["limit_days"]
+    model.landmarks[horizon] = [fit_landmark(past, terms, limit, part) for part in parts_of(limit, horizon)]
+    return model.landmarks[horizon]
 
 
 def past_of(model: ChurnModel, horizon: int) -> pd.DataFrame:

@@ -19,7 +19,8 @@ from journeykit.estimators.risk_sets import RiskSets, risk_sets
 
 METHODS = ("cox", "weibull_aft", "lognormal_aft", "loglogistic_aft")
 WELL_WATCHED = 25
-"""Rows at risk until which a baseline is trusted; beyond, its last stretch is taken to go on."""
+"""Rows at risk (or a twentieth, where they are few) until which a baseline is trusted; beyond, its last stretch is
+taken to go on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,8 @@ class Data:
         found = {}
         for label in np.unique(labels):
             ends = np.sort(self.duration[labels == label])
-            found[label] = float(ends[max(0, len(ends) - WELL_WATCHED)])
+            enough = min(WELL_WATCHED, max(1, len(ends) // 20))
+            found[label] = float(ends[len(ends) - enough])
         return found
 
 

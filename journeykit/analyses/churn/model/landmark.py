@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import factorial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -209,8 +210,23 @@ def fit_landmark(snapshots: pd.DataFrame, terms: Sequence[Term], limit: int, hor
         )
     bends = settle_bends(able, limit)
     design, names = lay_out(bends, terms, able)
-    penalty = np.r_[0.0, np.full(design.shape[1] - 1, PENALTY)] * np.maximum(design.std(axis=0), 1e-6) ** 2
-    fit = cloglog_fit(design, crossed, clusters=able["customer"].to_numpy(), penalty=penalty, names=names)
+    fit = _calm_fit(design, crossed, able["customer"].to_numpy(), names)
     return Landmark(
         horizon, limit, bends, tuple(terms), names, fit, int(able["at"].nunique()), len(able), int(crossed.sum())
     )
+
+
+def _calm_fit(
+    design: Floats, crossed: npt.NDArray[np.bool_], customers: npt.NDArray[Any], names: list[str]
+) -> CloglogFit:
+    """Fit with a slight penalty on columns of one spread; a column that is the same for all has no effect."""
+    centres, spreads = design.mean(axis=0), design.std(axis=0)
+    centres[0], spreads[0] = 0.0, 1.0
+    same = spreads <= 1e-9 * np.maximum(np.abs(centres), 1.0)
+    spreads[same] = 1.0
+    penalty = np.r_[0.0, np.full(design.shape[1] - 1, PENALTY)]
+    fit = cloglog_fit((design - centres) / spreads, crossed, clusters=customers, penalty=penalty, names=names)
+    back = np.diag(np.where(same, 0.0, 1 / spreads))
+    back[0, 0] = 1.0
+    back[0, 1:] -= np.where(same, 0.0, centres / spreads)[1:]
+    return CloglogFit(back @ fit.coefficients, back @ fit.covariance @ back.T, fit.n, fit.events)

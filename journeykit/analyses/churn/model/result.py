@@ -78,7 +78,7 @@ class ChurnModel(ChurnResult):
     usual: Mapping[str, float] = field(default_factory=dict)
     query: Query | None = None
     tenures: Tenures | None = None
-    landmarks: dict[int, Landmark] = field(default_factory=dict)
+    landmarks: dict[int, list[Landmark]] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle without the log, the tenures and the question: they know customers."""

@@ -105,7 +105,7 @@ def read_model(path: Path) -> ChurnModel:
         content["usual"],
         content["query"],
         None,
-        {landmark.horizon: landmark for landmark in content["landmarks"]},
+        {each[-1].horizon: each for each in content["landmarks"]},
     )
     for then, now in zip([unpack(each) for each in whole["predictions"]], _probe(model), strict=True):
         if not np.allclose(then, now, rtol=1e-9, atol=1e-12, equal_nan=True):
@@ -150,7 +150,7 @@ def _probe(model: ChurnModel) -> list[Any]:
     assert model.hazard is not None
     place = np.zeros(3, np.int64)
     found: list[Any] = [np.concatenate(model.hazard.between(design, 1.0, [5.0, 30.0, 400.0], place)[:2])]
-    for landmark in model.landmarks.values():
+    for landmark in (each for kept in model.landmarks.values() for each in kept):
         rows = pd.DataFrame(
             {
                 "recency_days": [0, landmark.limit // 2, landmark.limit - 1],

@@ -1,0 +1,241 @@
+"""Who is next: what must be so whatever the data, what can be worked out by hand, and what nobody may know."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import journeykit as jk
+from journeykit.analyses.churn.model import churn_model
+from journeykit.analyses.churn.model.ahead import parts_of
+from journeykit.errors import ParameterError
+from tests.analyses.churn_model.population import day, population
+from tests.helpers import ORIGIN
+
+LOG = population(4000, seed=1)
+TENURES = jk.tenures(LOG, churn=jk.Inactivity("60d"), covariates="kind")
+MODEL = churn_model(TENURES)
+
+
+def test_nobody_can_leave_before_the_silence_has_lasted():
+    table = MODEL.predict(horizon="20d").table
+    early = table["recency_days"] + 20 < 60
+    assert early.any()
+    assert (~early).any()
+    assert (table.loc[early, ["leave_probability", "leave_probability_low", "leave_probability_high"]] == 0).all(
+        axis=None
+    )
+    assert (table.loc[early, "expected_active_days"] == 20).all()
+    assert (table.loc[~early, "leave_probability"] > 0).all()
+
+
+def test_everybody_who_is_there_is_listed_once():
+    table = MODEL.predict(horizon="60d").table
+    last = pd.Series(LOG.days).groupby(LOG.customer_codes).max().to_numpy()
+    there = LOG.customers[last > last.max() - 60]
+    assert sorted(table["customer"]) == sorted(there)
+    assert table["leave_probability"].is_monotonic_decreasing
+    assert (table["leave_probability_low"] <= table["leave_probability"]).all()
+    assert (table["leave_probability"] <= table["leave_probability_high"]).all()
+
+
+def test_expected_days_follow_from_when_the_silence_would_be_too_long():
+    # Whoever leaves within 60 days does so 60 − r days from now, so p of the customers lose r days.
+    table = MODEL.predict(horizon="60d").table
+    expected = 60 - table["leave_probability"] * table["recency_days"]
+    np.testing.assert_allclose(table["expected_active_days"], expected)
+
+
+def test_longer_horizons_only_add():
+    chances = {}
+    for horizon in (30, 60, 90, 150):
+        table = MODEL.predict(horizon=horizon).table.set_index("customer").sort_index()
+        chances[horizon] = table["leave_probability"]
+        assert (table["expected_active_days"] <= horizon).all()
+    # Models of different horizons are different fits, so that the order holds but for their error.
+    assert ((chances[60] - chances[30]) > -0.1).mean() > 0.99
+    assert ((chances[150] - chances[90]) > -0.1).mean() > 0.99
+    assert parts_of(60, 150) == [60, 120, 150]
+    assert parts_of(60, 60) == [60]
+
+
+def test_what_is_said_does_not_depend_on_what_was_asked_before():
+    fresh = churn_model(TENURES).predict(horizon="60d").table
+    asked = churn_model(TENURES)
+    asked.predict(horizon="150d")
+    pd.testing.assert_frame_equal(asked.predict(horizon="60d").table, fresh)
+
+
+def test_reasons_add_up_to_the_score():
+    from journeykit.analyses.churn.model.ahead import usual_row
+    from journeykit.analyses.churn.model.foresight import landmarks_for
+    from journeykit.analyses.churn.model.landmark import rhythm_of
+    from journeykit.analyses.churn.model.standing import standing_now
+
+    rows, _ = standing_now(TENURES, ["kind"])
+    rows["rhythm_days"] = rhythm_of(rows, 60)
+    landmark = landmarks_for(MODEL, 60)[-1]
+    usual = usual_row(rows, landmark.terms)
+    reasons = landmark.contributions(rows, usual)
+    score, _ = landmark.predict(rows)
+    # The usual customer's rhythm is given, not made of its age and number of days: the shares start from it.
+    differences = score - reasons.sum(axis=1)
+    np.testing.assert_allclose(differences, differences.iloc[0], atol=1e-8)
+    assert set(reasons) >= {"recency_days", "rhythm_days", "active_days", "age_days", "kind"}
+
+
+def test_the_brief_kind_leaves_sooner_and_that_is_a_reason():
+    row = MODEL.table.iloc[0]
+    assert row["level"] == "brief"
+    assert row["hazard_ratio"] > 1.3
+    table = MODEL.predict(horizon="60d").table
+    named = table[table["reason_1"].eq("kind") | table["reason_2"].eq("kind") | table["reason_3"].eq("kind")]
+    assert len(named)
+    ratios = {
+        value: named.loc[named["reason_2_value"].eq(value), "reason_2_ratio"].mean() for value in ("brief", "lasting")
+    }
+    assert not ratios["brief"] < 1
+
+
+def test_value_at_stake_is_what_the_lost_days_would_bring():
+    prediction = MODEL.predict(horizon="60d")
+    row = prediction.table.iloc[5]
+    visits = int((LOG.customer_codes == LOG.customers.get_loc(row["customer"])).sum())
+    per_day = 10 * visits / (row["age_days"] + 1)
+    assert row["value_per_day"] == pytest.approx(per_day)
+    assert row["value_at_stake"] == pytest.approx(per_day * (60 - row["expected_active_days"]))
+    most = prediction.at_risk(3, by="value")
+    assert most["value_at_stake"].tolist() == sorted(prediction.table["value_at_stake"], reverse=True)[:3]
+    assert prediction.at_risk(3)["customer"].tolist() == prediction.table["customer"].tolist()[:3]
+    assert MODEL.at_risk(2, horizon="60d")["customer"].tolist() == prediction.table["customer"].tolist()[:2]
+    assert prediction.summary["value_at_stake"].iloc[0] == pytest.approx(prediction.table["value_at_stake"].sum())
+
+
+def test_shifting_all_times_by_days_changes_nothing():
+    frame = LOG.frame()
+    frame["time"] += pd.Timedelta(100, "D")
+    moved = jk.read_log(
+        frame, customer="customer", time="time", touchpoint="touchpoint", value="value",
+        observed_until=day(1000), duplicates="keep",
+    )  # fmt: skip
+    again = churn_model(jk.tenures(moved, churn=jk.Inactivity("60d"), covariates="kind"))
+    pd.testing.assert_frame_equal(again.table, MODEL.table)
+    pd.testing.assert_frame_equal(again.predict(horizon="60d").table, MODEL.predict(horizon="60d").table)
+
+
+def test_in_buckets_it_is_the_same():
+    pieces = jk.tenures(LOG.in_buckets(7), churn=jk.Inactivity("60d"), covariates="kind")
+    model = churn_model(pieces)
+    np.testing.assert_allclose(model.table["coefficient"], MODEL.table["coefficient"], atol=1e-9)
+    ours = model.predict(horizon="60d").table.set_index("customer")["leave_probability"].sort_index()
+    whole = MODEL.predict(horizon="60d").table.set_index("customer")["leave_probability"].sort_index()
+    np.testing.assert_allclose(ours, whole, atol=1e-7)
+
+
+def test_what_can_not_be_predicted_is_refused():
+    with pytest.raises(ParameterError, match="too short"):
+        MODEL.predict(horizon="880d")
+    with pytest.raises(ParameterError, match="whole days"):
+        MODEL.predict(horizon="36h")
+    with pytest.raises(ParameterError, match="limit_days"):
+        MODEL.predict(jk.tenures(LOG, churn=jk.Inactivity("30d"), covariates="kind"))
+    with pytest.raises(ParameterError, match="n == 0"):
+        MODEL.at_risk(0, horizon="60d")
+
+
+# -- by the hazard at an age -----------------------------------------------------------------
+
+
+def subscriptions(n=6000, seed=0, *, other=False):
+    """Subscriptions that are cancelled at 1% a day (2% by the hasty), from day 0 to 100, watched until 160."""
+    rng = np.random.default_rng(seed)
+    start = rng.integers(0, 100, n)
+    hasty = rng.random(n) < 0.4
+    lasts = 1 + np.floor(rng.exponential(1 / np.where(hasty, 0.02, 0.01)))
+    moves = 1 + np.floor(rng.exponential(1 / 0.01, n)) if other else np.full(n, 10_000.0)
+    ends = np.minimum(lasts, moves)
+    rows = pd.DataFrame({"customer": np.arange(n), "touchpoint": "started", "day": start.astype(float)})
+    gone = pd.DataFrame(
+        {"customer": np.arange(n), "touchpoint": np.where(moves < lasts, "moved", "cancelled"), "day": start + ends}
+    )
+    frame = pd.concat([rows, gone[gone["day"] < 160]])
+    frame["time"] = ORIGIN + pd.to_timedelta(frame.pop("day"), unit="D")
+    frame["mood"] = np.where(hasty[frame["customer"]], "hasty", "calm")
+    return jk.read_log(frame, observed_until=day(160), duplicates="keep")
+
+
+def test_constant_hazards_give_the_chance_of_the_exponential():
+    log = subscriptions()
+    model = churn_model(jk.tenures(log, churn=jk.Cancel("cancelled"), start="started", covariates="mood"))
+    row = model.table.iloc[0]
+    assert row["hazard_ratio"] == pytest.approx(2, rel=0.08)
+    table = model.predict(horizon="30d").table
+    mood = log.frame().drop_duplicates("customer").set_index("customer")["mood"]
+    for kind, rate in (("hasty", 0.02), ("calm", 0.01)):
+        chance = table.loc[(mood[table["customer"]] == kind).to_numpy(), "leave_probability"]
+        assert chance.median() == pytest.approx(1 - np.exp(-30 * rate), abs=0.025)
+    days = table["expected_active_days"].to_numpy()
+    hasty = (mood[table["customer"]] == "hasty").to_numpy()
+    assert np.median(days[hasty]) == pytest.approx((1 - np.exp(-0.6)) / 0.02, abs=0.6)
+
+
+def test_other_ends_compete():
+    # Moving away at 1% a day: of the calm, cancelling within 30 days is 1/2 · (1 − e^−0.6), not 1 − e^−0.3.
+    log = subscriptions(other=True)
+    tenures = jk.tenures(log, churn=jk.Cancel("cancelled", other="moved"), start="started", covariates="mood")
+    model = churn_model(tenures)
+    assert model.params["end"] == "cancelled"
+    assert (
+        model.table["events"].sum()
+        == ((tenures.table["end"] == "cancelled") & (log_mood(log, tenures) == "hasty")).sum()
+    )
+    table = model.predict(horizon="30d").table
+    mood = log.frame().drop_duplicates("customer").set_index("customer")["mood"]
+    calm = (mood[table["customer"]] == "calm").to_numpy()
+    assert table.loc[calm, "leave_probability"].median() == pytest.approx(0.5 * (1 - np.exp(-0.6)), abs=0.025)
+    hasty = table.loc[~calm, "leave_probability"].median()
+    assert hasty == pytest.approx(2 / 3 * (1 - np.exp(-0.9)), abs=0.035)
+
+
+def log_mood(log, tenures):
+    mood = log.frame().drop_duplicates("customer").set_index("customer")["mood"]
+    return mood[tenures.table["customer"]].to_numpy()
+
+
+def test_beyond_what_was_watched_the_last_rate_goes_on_and_is_said():
+    log = subscriptions()
+    model = churn_model(jk.tenures(log, churn=jk.Cancel("cancelled"), start="started", covariates="mood"))
+    prediction = model.predict(horizon="120d")
+    assert prediction.table["beyond"].any()
+    assert prediction.table["leave_probability"].notna().all()
+    assert "beyond what was watched" in prediction.describe()
+    calm = prediction.table["leave_probability"].median()
+    assert calm == pytest.approx(1 - np.exp(-1.2), abs=0.06)
+
+
+def test_durations_from_elsewhere_are_predicted_at_their_age():
+    rng = np.random.default_rng(8)
+    left, lost = rng.exponential(50, 3000), rng.uniform(0, 100, 3000)
+    tenures = jk.Tenures.from_durations(np.minimum(left, lost), left <= lost, customers=np.arange(3000))
+    table = churn_model(tenures).predict(horizon=20).table
+    assert len(table) == (left > lost).sum()
+    assert table["leave_probability"].median() == pytest.approx(1 - np.exp(-20 / 50), abs=0.04)
+    aft = churn_model(tenures, method="weibull_aft").predict(horizon=20).table
+    assert aft["leave_probability"].median() == pytest.approx(1 - np.exp(-20 / 50), abs=0.03)
+
+
+def test_inactivity_needs_a_log():
+    model = churn_model(TENURES)
+    stored = jk.Tenures(
+        TENURES.table, TENURES.summary, TENURES.comparison, TENURES.left_out, TENURES.params, None, TENURES.query
+    )
+    with pytest.raises(ParameterError, match="need a log"):
+        model.predict(stored)
+
+
+def test_a_covariate_window_must_be_over():
+    counted = {"visits": "visit"}
+    log = population(3000, seed=6, starts=890)
+    tenures = jk.tenures(log, churn=jk.Inactivity("60d"), covariates=counted, covariate_window="30d")
+    prediction = churn_model(tenures).predict(horizon="60d")
+    assert (prediction.table["age_days"] >= 30).all()
+    assert prediction.left_out["reason"].tolist() == ["churn_model.not_known_yet"]
