@@ -35,6 +35,7 @@ _HOME = {
     "active_customers": "journeykit.analyses.lifecycle",
     "Inactivity": "journeykit.analyses.churn",
     "Cancel": "journeykit.analyses.churn",
+    "Contract": "journeykit.analyses.churn",
     "Tenures": "journeykit.analyses.churn",
     "churn_threshold": "journeykit.analyses.churn",
     "tenures": "journeykit.analyses.churn",
@@ -52,6 +53,7 @@ _HOME = {
 if TYPE_CHECKING:
     from journeykit.analyses.buying import buying_model as buying_model
     from journeykit.analyses.churn import Cancel as Cancel
+    from journeykit.analyses.churn import Contract as Contract
     from journeykit.analyses.churn import Inactivity as Inactivity
     from journeykit.analyses.churn import Tenures as Tenures
     from journeykit.analyses.churn import churn_model as churn_model

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from journeykit.estimators.proportions import Floats, z_value
-from journeykit.estimators.risk import end_columns, group_columns, over_groups
-from journeykit.estimators.survival import log_log_interval, survival_terms
+from journeykit.estimators.risk import end_columns, over_groups
+from journeykit.estimators.survival import log_log_interval, survival_terms, with_extra
+
+if TYPE_CHECKING:
+    from journeykit.estimators.repeats import Repeats
 
 
-def aalen_johansen(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+def aalen_johansen(table: pd.DataFrame, confidence: float = 0.95, *, repeats: Repeats | None = None) -> pd.DataFrame:
     """Estimate the share that has ended in each way, at every time of the table.
 
     The shares of all ends and of those who have not ended add up to 1, which
@@ -23,6 +28,8 @@ def aalen_johansen(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFram
         called `event`.
     confidence : float
         Coverage of the pointwise interval.
+    repeats : Repeats, optional
+        The rows of customers who have several, as for `kaplan_meier`.
 
     Returns
     -------
@@ -56,6 +63,9 @@ def aalen_johansen(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFram
     """
     z = z_value(confidence)
     named = end_columns(table) or ["events"]
+    if repeats is not None:
+        extra = {f"extra_{column}": repeats.curve(table, _end_of(column)) for column in named}
+        table = table.assign(**extra)
 
     def estimate(rows: pd.DataFrame) -> pd.DataFrame:
         curves = [_incidence(rows, column, z, confidence) for column in named]
@@ -72,10 +82,12 @@ def _incidence(rows: pd.DataFrame, column: str, z: float, confidence: float) -> 
     step = before * share
     incidence = np.cumsum(step)
     se = np.sqrt(_variance(step, before, share, n, greenwood))
+    if f"extra_{column}" in rows:
+        se = with_extra(se, rows[f"extra_{column}"].to_numpy())
     other = 1 - incidence  # the share that has not ended this way
     low, high = log_log_interval(np.where(other > 1e-12, other, 0.0), se, n, z, confidence)
-    plain = rows.drop(columns=[*group_columns(rows), "events", "censored", "entered", *end_columns(rows)])
-    plain.insert(0, "end", column.removeprefix("events_") if column != "events" else "event")
+    plain = rows[["time", "at_risk"]].copy()
+    plain.insert(0, "end", _end_of(column) or "event")
     return plain.assign(
         events=rows[column],
         survival=survival,
@@ -84,6 +96,11 @@ def _incidence(rows: pd.DataFrame, column: str, z: float, confidence: float) -> 
         incidence_high=1 - low,
         incidence_se=se,
     )
+
+
+def _end_of(column: str) -> str | None:
+    """Name the end that a column counts; None if it counts all."""
+    return None if column == "events" else column.removeprefix("events_")
 
 
 def _variance(step: Floats, before: Floats, share: Floats, n: Floats, greenwood: Floats) -> Floats:

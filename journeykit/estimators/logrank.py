@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from journeykit.estimators.proportions import Floats, z_value
 from journeykit.estimators.risk import group_columns, groups_of
 from journeykit.estimators.survival import curve_at, kaplan_meier, restricted_mean
 from journeykit.schema import check_one_of
+
+if TYPE_CHECKING:
+    from journeykit.estimators.repeats import Repeats
 
 Weights = Literal["logrank", "gehan", "tarone-ware", "peto", "fleming-harrington"]
 WEIGHTS = ("logrank", "gehan", "tarone-ware", "peto", "fleming-harrington")
@@ -51,6 +54,7 @@ def logrank(
     weights: Weights = "logrank",
     rho: float = 0.0,
     gamma: float = 0.0,
+    repeats: Repeats | None = None,
 ) -> LogRank:
     """Test whether groups end at the same rate at every time.
 
@@ -69,6 +73,10 @@ def logrank(
         `"fleming-harrington"` (S^rho (1 − S)^gamma just before).
     rho, gamma : float
         Powers of Fleming and Harrington's weights, 0 or more.
+    repeats : Repeats, optional
+        The rows of customers who have several, also in different groups; not
+        with strata. The products of what rows of one customer add to the
+        score are added to its variance: Lin & Wei (1989).
 
     Returns
     -------
@@ -107,8 +115,8 @@ def logrank(
     observed, expected, score = (np.zeros(len(names)) for _ in range(3))
     variance = np.zeros((len(names), len(names)))
     for stratum in _strata(table, column, strata):
-        n, d = _aligned(stratum, column, place)
-        w = _weigh(n.sum(axis=0), d.sum(axis=0), weights, rho, gamma)
+        _, n, d = aligned(stratum, column, place)
+        w = weigh(n.sum(axis=0), d.sum(axis=0), weights, rho, gamma)
         share = n / n.sum(axis=0)
         events, at_risk = d.sum(axis=0), n.sum(axis=0)
         observed += (w * d).sum(axis=1)
@@ -117,6 +125,10 @@ def logrank(
         # Nothing is random where all at risk end, or only one is.
         spread = w**2 * np.divide(events * (at_risk - events), at_risk - 1, out=np.zeros_like(w), where=at_risk > 1)
         variance += np.diag((spread * share).sum(axis=1)) - (spread * share) @ share.T
+    if repeats is not None:
+        if strata:
+            raise ParameterError("customers with several rows are not taken together within strata")
+        variance += repeats.score(table, names, weights, rho, gamma)
     degrees = int(np.linalg.matrix_rank(variance, tol=1e-9 * max(variance.max(), 1e-300), hermitian=True))
     if degrees == 0:
         statistic, p_value = np.nan, np.nan
@@ -135,12 +147,13 @@ def pairwise_logrank(
     weights: Weights = "logrank",
     rho: float = 0.0,
     gamma: float = 0.0,
+    repeats: Repeats | None = None,
 ) -> pd.DataFrame:
     """Test every pair of groups, with Holm's correction over the pairs.
 
     Parameters
     ----------
-    table, group, strata, weights, rho, gamma
+    table, group, strata, weights, rho, gamma, repeats
         As for `logrank`.
 
     Returns
@@ -160,7 +173,7 @@ def pairwise_logrank(
     rows = []
     for a, b in combinations(names, 2):
         pair = table[_is(table[column], a) | _is(table[column], b)]
-        test = logrank(pair, group=column, strata=strata, weights=weights, rho=rho, gamma=gamma)
+        test = logrank(pair, group=column, strata=strata, weights=weights, rho=rho, gamma=gamma, repeats=repeats)
         rows.append((a, b, test.statistic, test.p_value))
     found = pd.DataFrame(rows, columns=["a", "b", "statistic", "p_value"])
     return found.assign(p_value_holm=holm(found["p_value"]))
@@ -220,7 +233,12 @@ def survival_differences(
 
 
 def restricted_mean_differences(
-    table: pd.DataFrame, horizon: float, *, against: Against = "first", confidence: float = 0.95
+    table: pd.DataFrame,
+    horizon: float,
+    *,
+    against: Against = "first",
+    confidence: float = 0.95,
+    repeats: Repeats | None = None,
 ) -> pd.DataFrame:
     """Compare the mean time until the end, up to a horizon, between groups.
 
@@ -234,6 +252,8 @@ def restricted_mean_differences(
         Every group against the first, or all pairs.
     confidence : float
         Coverage of each interval (unadjusted).
+    repeats : Repeats, optional
+        The rows of customers who have several, also in different groups.
 
     Returns
     -------
@@ -257,10 +277,13 @@ def restricted_mean_differences(
 
     z = z_value(confidence)
     means = restricted_mean(table, horizon, confidence)
-    mean, se = means["mean"].to_numpy(), means["mean_se"].to_numpy()
+    mean, variance = means["mean"].to_numpy(), np.diag(means["mean_se"].to_numpy() ** 2)
+    if repeats is not None:
+        variance = variance + repeats.area(table, horizon)
     names = _group_names(table)
     first, second = pairs_of(len(names), against)
-    difference, error = mean[second] - mean[first], np.sqrt(se[second] ** 2 + se[first] ** 2)
+    spread = variance[first, first] + variance[second, second] - 2 * variance[first, second]
+    difference, error = mean[second] - mean[first], np.sqrt(np.maximum(spread, 0))
     with np.errstate(invalid="ignore", divide="ignore"):
         p_value = np.where(error > 0, 2 * ndtr(-np.abs(difference) / error), np.nan)
     low, high = difference - z * error, difference + z * error
@@ -297,8 +320,8 @@ def _strata(table: pd.DataFrame, column: str, strata: Sequence[str]) -> list[pd.
     return [rows for _, rows in table.groupby(list(strata), observed=True, dropna=False)]
 
 
-def _aligned(rows: pd.DataFrame, column: str, place: dict[Any, int]) -> tuple[Floats, Floats]:
-    """Lay out at risk and events (groups × times) at every time with an event."""
+def aligned(rows: pd.DataFrame, column: str, place: dict[Any, int]) -> tuple[Floats, Floats, Floats]:
+    """Lay out at risk and events (groups × times) at every time with an event; and these times."""
     times = np.unique(rows.loc[rows["events"] > 0, "time"])
     n, d = np.zeros((len(place), len(times))), np.zeros((len(place), len(times)))
     for name, own in rows.groupby(column, observed=True, dropna=False):
@@ -306,10 +329,11 @@ def _aligned(rows: pd.DataFrame, column: str, place: dict[Any, int]) -> tuple[Fl
         n[i] = np.append(own["at_risk"].to_numpy(), 0)[np.searchsorted(time, times)]
         with_events = own["events"].to_numpy() > 0
         d[i, np.searchsorted(times, time[with_events])] = own["events"].to_numpy()[with_events]
-    return n, d
+    return times, n, d
 
 
-def _weigh(n: Floats, d: Floats, weights: str, rho: float, gamma: float) -> Any:
+def weigh(n: Floats, d: Floats, weights: str, rho: float, gamma: float) -> Any:
+    """Weigh the times of a log-rank test, given who is at risk and who ends, of all groups."""
     if weights == "gehan":
         return n
     if weights == "tarone-ware":

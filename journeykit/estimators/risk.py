@@ -232,10 +232,13 @@ def groups_of(table: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]
     if not columns:
         yield table.iloc[:1][columns], table
         return
-    number = table.groupby(columns, observed=True, dropna=False, sort=False).ngroup().to_numpy()
-    edges = [0, *(np.flatnonzero(np.diff(number)) + 1), len(table)]
+    changes = np.zeros(max(len(table) - 1, 0), bool)
+    for column in columns:
+        codes = pd.factorize(table[column])[0]
+        changes |= codes[1:] != codes[:-1]
+    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(table)]
     for start, stop in pairwise(edges):
-        rows = table.iloc[start:stop]
+        rows = table.iloc[start:stop] if len(edges) > 2 else table
         yield rows.iloc[:1][columns], rows
 
 
@@ -246,8 +249,9 @@ def over_groups(table: pd.DataFrame, estimate: Callable[[pd.DataFrame], pd.DataF
     parts = []
     for name, rows in groups_of(table):
         result = estimate(rows).reset_index(drop=True)
-        repeated = name.iloc[np.zeros(len(result), dtype=int)].reset_index(drop=True)
-        parts.append(pd.concat([repeated, result], axis=1) if len(name.columns) else result)
+        for place, column in enumerate(name.columns):
+            result.insert(place, column, name[column].array.take(np.zeros(len(result), dtype=int)))
+        parts.append(result)
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
 

@@ -55,9 +55,9 @@ def first_silences(days, counts, every, offsets, from_day, limits, last_day, exi
 
 
 @loop("i4", "i1", "i8", "i8", "i4", "int", "bool", "i8", "out i8", "out i4", "out i4", "out i1", "out i4", "int", "int")
-def find_spells(
+def find_spells(  # type: ignore[no-untyped-def]  # pragma: no cover
     days, kinds, offsets, after_row, from_day, last_day, every, place, row, begins, exits, ends, back, first, last
-):  # type: ignore[no-untyped-def]  # pragma: no cover
+):
     """Find each customer's spells: from the start to the first event of a kind that ends (2, 3, …), and again.
 
     The first begins on `from_day` (NEVER leaves the customer out), and only

@@ -18,7 +18,7 @@ MOST_LINES = 6
 """More curves than this can't be told apart; the segments with the most customers are drawn."""
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (7, 2, 1.5, 2)), (0, (3, 1.2)), (0, (9, 3)))
-STEPS = (1, 2, 5, 7, 10, 14, 30, 60, 90, 180, 365, 730)
+STEPS = (1, 2, 3, 5, 7, 10, 14, 30, 60, 90, 180, 365, 730)
 
 
 def plot_survival(result: Any, ax: Axes | None = None) -> Axes:
@@ -52,19 +52,19 @@ def survival_figure(result: Any) -> Figure:
 def plot_tenures(result: Any, ax: Axes | None = None) -> Axes:
     """Draw how many customers stayed how long, those who left apart from those still there; return the axes."""
     ax = bare(new_axes(ax), grid="y")
+    result = result.whole()
     table = result.table
     if len(table):
-        edges = np.histogram_bin_edges(table["duration_days"], bins=min(40, max(1, table["duration_days"].nunique())))
-        left, there = (
-            np.histogram(table.loc[table["event"] == ended, "duration_days"], edges)[0] for ended in (True, False)
-        )
+        duration = result.duration
+        edges = np.histogram_bin_edges(duration, bins=min(40, max(1, len(np.unique(duration)))))
+        left, there = (np.histogram(duration[table["event"].to_numpy() == ended], edges)[0] for ended in (True, False))
         width = np.diff(edges)
         ax.bar(edges[:-1], left, width, align="edge", color=COLOURS[0], edgecolor="white", linewidth=0.4,
                label=say("churn.left"))  # fmt: skip
         ax.bar(edges[:-1], there, width, bottom=left, align="edge", color=FAINT, edgecolor=MUTED, linewidth=0.4,
                hatch="///", label=say("churn.still_there"))  # fmt: skip
         ax.legend(frameon=False)
-    ax.set_xlabel(label("duration_days"))
+    ax.set_xlabel(label(f"duration_{result.unit}"))
     ax.set_ylabel(say("churn.axis_customers"))
     return ax
 
@@ -128,7 +128,7 @@ def _frame(result: Any, ax: Axes, ylabel: str) -> None:
     ax.set_xticks(np.arange(0, reach + 1e-9, _step_of(reach)))
     ax.set_ylim(0, 1.02)
     percent_axis(ax.yaxis)
-    ax.set_xlabel(say("churn.axis_time"))
+    ax.set_xlabel(say("churn.axis_time" if result.unit == "days" else "churn.axis_time_terms"))
     ax.set_ylabel(ylabel)
 
 
@@ -140,7 +140,7 @@ def _fit_height(ax: Axes, incidence: pd.DataFrame) -> None:
 
 
 def _step(ax: Axes, rows: pd.DataFrame, name: str, colour: str, dashes: Any, *, band: bool, start: float) -> None:
-    time = np.append(0.0, rows["time_days"].to_numpy(dtype=float).clip(0))
+    time = np.append(0.0, _ages(rows).to_numpy(dtype=float).clip(0))
     value, low, high = (np.append(start, rows[f"{name}{side}"].to_numpy(dtype=float)) for side in ("", "_low", "_high"))
     if band:
         ax.fill_between(time, low, high, step="post", color=colour, alpha=0.16, linewidth=0)
@@ -149,18 +149,19 @@ def _step(ax: Axes, rows: pd.DataFrame, name: str, colour: str, dashes: Any, *, 
 
 def _censor_marks(ax: Axes, rows: pd.DataFrame, colour: str, reach: float) -> None:
     """Tick where customers stop being watched: all of them if they are few, else a dozen along the way."""
-    rows = rows[(rows["censored"] > 0) & (rows["time_days"] <= reach)]
+    rows = rows[(rows["censored"] > 0) & (_ages(rows) <= reach)]
     if len(rows) > 30:
         passed = rows["censored"].cumsum() / rows["censored"].sum()
         rows = rows.iloc[np.unique(np.searchsorted(passed, np.linspace(0.04, 0.96, 12)).clip(0, len(rows) - 1))]
-    ax.plot(rows["time_days"], rows["survival"], linestyle="", marker="|", markersize=7, color=colour, alpha=0.8)
+    ax.plot(_ages(rows), rows["survival"], linestyle="", marker="|", markersize=7, color=colour, alpha=0.8)
 
 
 def _mark_median(result: Any, ax: Axes) -> None:
-    median = result.summary["median_days"].iloc[0]
+    median = result.summary[f"median_{result.unit}"].iloc[0]
     if np.isfinite(median) and median <= ax.get_xlim()[1]:
         ax.plot([0, median, median], [0.5, 0.5, 0], color=MUTED, linewidth=1, linestyle=":")
-        text = say("churn.half_gone", median_days=median)
+        kind = "" if result.unit == "days" else "_terms"
+        text = say(f"churn.half_gone{kind}", **{f"median_{result.unit}": median})
         ax.annotate(text, (median, 0.5), xytext=(6, 5), textcoords="offset points", color=INK, fontsize=9.5)
 
 
@@ -218,7 +219,7 @@ def _number_at_risk(result: Any, ax: Axes, segments: list[str], above: Axes) -> 
     for i, segment in enumerate(segments):
         colour = COLOURS[i] if len(segments) > 1 else INK
         ax.get_yticklabels()[i].set_color(colour)
-        for age, n in _rows(counts, segment=segment)[["time_days", "at_risk"]].to_numpy().tolist():
+        for age, n in _rows(counts, segment=segment)[[f"time_{result.unit}", "at_risk"]].to_numpy().tolist():
             ax.text(
                 age,
                 i,
@@ -258,11 +259,16 @@ def _reach(result: Any) -> float:
     """Age up to which to draw: while enough customers are watched for the curve to mean something."""
     table = result.table
     enough = min(10, max(1, int(result.summary["customers"].max() * 0.02)))
-    return float(max(table.loc[table["at_risk"] >= enough, "time_days"].max(), result.params["horizon_days"], 1))
+    return float(max(_ages(table)[table["at_risk"] >= enough].max(), result.params[f"horizon_{result.unit}"], 1))
+
+
+def _ages(rows: pd.DataFrame) -> pd.Series:
+    """The ages of a table, in days or terms."""
+    return rows["time_days"] if "time_days" in rows else rows["time_terms"]
 
 
 def _last(rows: pd.DataFrame, name: str, reach: float) -> float:
-    return float(rows.loc[rows["time_days"] <= reach, name].iloc[-1])
+    return float(rows.loc[_ages(rows) <= reach, name].iloc[-1])
 
 
 def _step_of(reach: float) -> float:

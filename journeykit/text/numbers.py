@@ -32,6 +32,7 @@ ENDINGS: Final = MappingProxyType(
         "probability": "percent",
         "confidence": "level",
         "days": "days",
+        "terms": "terms",
         "seconds": "seconds",
         "value": "money",
         "values": "money",
@@ -183,9 +184,9 @@ def column(name: str, values: Iterable[Any], *, language: str, bounds: bool = Fa
     """
     cells = list(values)
     kind = kind_of(name)
-    if kind in ("money", "days") and any(isinstance(cell, float) and _has_fraction(cell) for cell in cells):
+    if kind in ("money", "days", "terms") and any(isinstance(cell, float) and _has_fraction(cell) for cell in cells):
         kind = f"{kind}_with_decimals"
-    unit = not bounds and not kind.startswith("days")
+    unit = not bounds and not kind.startswith(("days", "terms"))
     return [shown(kind, cell, language, unit) for cell in cells]
 
 
@@ -202,10 +203,10 @@ def _has_fraction(value: float) -> bool:
     return math.isfinite(value) and not value.is_integer()
 
 
-def _days(value: float, language: str, unit: bool) -> str:
+def _days(value: float, language: str, unit: bool, noun: str = "days") -> str:
     number = short_number(value)
     text = decimal(float(number), language, max(0, -int(number.as_tuple().exponent)))
-    return counted("days", number, isolated_number(text, language), language) if unit else text
+    return counted(noun, number, isolated_number(text, language), language) if unit else text
 
 
 def _points(value: float, language: str, unit: bool) -> str:
@@ -228,6 +229,8 @@ _KINDS: Final[MappingProxyType[str, Callable[[float, str, bool], str]]] = Mappin
         "points": _points,
         "signed": lambda value, language, unit: signed(significant(value, language), value),
         "days": _days,
+        "terms": lambda value, language, unit: _days(value, language, unit, "terms"),
+        "terms_with_decimals": lambda value, language, unit: decimal(value, language, 1),
         "days_with_decimals": lambda value, language, unit: decimal(value, language, 1),
         "seconds": lambda value, language, unit: duration(value, language),
         "money": lambda value, language, unit: decimal(value, language, 0 if float(value).is_integer() else 2),

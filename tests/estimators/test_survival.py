@@ -7,10 +7,10 @@ from hypothesis import assume, given, reject, settings
 from hypothesis.strategies import booleans, integers, lists, tuples
 
 from journeykit.errors import ParameterError
+from journeykit.estimators.conditional import conditional_survival
 from journeykit.estimators.proportions import wilson
 from journeykit.estimators.risk import risk_table
 from journeykit.estimators.survival import (
-    conditional_survival,
     curve_at,
     kaplan_meier,
     median_time,

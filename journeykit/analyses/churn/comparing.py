@@ -10,7 +10,7 @@ import pandas as pd
 
 from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.rules import OVERALL
-from journeykit.analyses.churn.shared import by_segment
+from journeykit.analyses.churn.shared import by_segment, in_unit
 from journeykit.analyses.churn.tenures import Tenures
 from journeykit.estimators.influence import CENSORED, ENDED, incidence_influence
 from journeykit.estimators.proportions import Floats
@@ -27,16 +27,17 @@ AGES = (7, 14, 30, 60, 90, 180, 365, 730, 1095)
 
 def comparable(result: SurvivalCurve, other: SurvivalCurve) -> Comparable:
     """Lay out the survival at usual ages and at the nearer horizon of the two, and the mean up to it."""
-    horizon = min(each.params["horizon_days"] for each in (result, other))
+    unit = result.unit
+    horizon = min(each.params[f"horizon_{unit}"] for each in (result, other))
     confidence = result.params["confidence"]
     begins = min(each.risk.loc[each.risk["events"] > 0, "time"].min() for each in (result, other))
     ages = [*(age for age in AGES if begins <= age < horizon), horizon]  # before anybody ends, all are there
-    keys = [*(["segment"] if "segment" in result.table else []), "time_days"]
+    keys = [*(["segment"] if "segment" in result.table else []), f"time_{unit}"]
     mean = by_segment(restricted_mean(result.risk, horizon, confidence), result.params["by"])
     mean = mean.rename(columns={"horizon": "time_days", "mean": "mean_days"})
-    mean = mean.rename(columns={"mean_low": "mean_days_low", "mean_high": "mean_days_high"})
+    mean = in_unit(mean.rename(columns={"mean_low": "mean_days_low", "mean_high": "mean_days_high"}), unit)
     rows = pd.concat(
-        [rows_of(mean, keys, ["mean_days"]), rows_of(result.at(*ages), keys, ["survival"])], ignore_index=True
+        [rows_of(mean, keys, [f"mean_{unit}"]), rows_of(result.at(*ages), keys, ["survival"])], ignore_index=True
     )
     if result.log is None:
         return Comparable(rows, tuple(keys))
@@ -54,9 +55,10 @@ class _Lookup:
     def _tenures(self) -> pd.DataFrame:
         if self._found is None:
             source, query = self._result.log, self._result.query
-            found = source if isinstance(source, Tenures) else tenures_of(source, query)  # type: ignore[arg-type]
-            watched = found.table["duration_days"] > found.table["enters_days"]
-            self._found = found.table[watched]
+            found = source.whole() if isinstance(source, Tenures) else tenures_of(source, query)  # type: ignore[arg-type]
+            in_days = {f"{name}_{found.unit}": f"{name}_days" for name in ("enters", "duration")}
+            watched = found.duration > found.enters
+            self._found = found.table[watched].rename(columns=in_days)
         return self._found
 
     def customers(self) -> pd.Index:
@@ -74,7 +76,10 @@ class _Lookup:
             if "segment" in asked:
                 own = tenures[tenures["segment"] == asked["segment"]]
             scores = curve_scores(
-                self._risk(asked.get("segment", OVERALL)), own, str(asked["measure"]), asked["time_days"]
+                self._risk(asked.get("segment", OVERALL)),
+                own,
+                str(asked["measure"]),
+                asked[f"time_{self._result.unit}"],
             )
             columns[row] = pd.Series(scores).groupby(own["customer"].to_numpy()).sum().reindex(ids).to_numpy()
         return pd.DataFrame(columns, index=ids)

@@ -9,73 +9,94 @@ import pandas as pd
 
 from journeykit.analyses.churn.estimate import Counts
 from journeykit.analyses.churn.question import Query
-from journeykit.analyses.churn.rules import Inactivity
+from journeykit.analyses.churn.rules import Contract, Inactivity
 from journeykit.analyses.churn.shared import groups_of, nobody
-from journeykit.analyses.churn.tally import count_spans, left_out_reasons
+from journeykit.analyses.churn.tally import count_spans, left_out_reasons, list_repeats
 from journeykit.analyses.churn.tenures import Tenures
 from journeykit.journey.groups import in_order
 from journeykit.results.base import left_out_table
 
 
 def counts_of_tenures(source: Tenures) -> Counts:
-    """Take tenures as counts of 1, with what is known of come-backs and other silences."""
+    """Take tenures as counts of 1, with what is known of come-backs."""
     source = source.whole()
     table = source.table
     if table.empty:
         raise nobody(source.left_out, "to draw a curve of")
     group = groups_of(table)
-    groups = group.cat.categories.tolist()
-    spans = pd.DataFrame(
-        {"enters_days": source.enters, "duration_days": source.duration, "end": table["end"], "group": group,
-         "customers": 1, "limit": source.params["limit_days"]}
-    )  # fmt: skip
+    limit = source.params["limit_days"]
+    ages = {"enters_days": source.enters, "duration_days": source.duration, "end": table["end"], "group": group}
+    spans = pd.DataFrame({**ages, "customers": 1, "limit": limit})
     back = None
     if "comeback_days" in table:
         ended = table[table["event"]]
         back = pd.DataFrame(
-            {"limit": source.params["limit_days"], "group": group[table["event"]], "customers": 1,
+            {"limit": limit, "group": group[table["event"]], "customers": 1,
              "duration_days": ended["comeback_days"], "event": ended["came_back"]}
         )  # fmt: skip
-    old = source.summary["seen_at_start"].set_axis(pd.Index(groups))
+    old = source.summary["seen_at_start"].set_axis(pd.Index(group.cat.categories))
     ends = [str(end) for end in table["end"].cat.categories]
-    whole = _sensitivity_counts(source)
-    return Counts(spans, back, old, groups, ends, source.params["limit_days"], whole)
+    return Counts(
+        spans, back, old, group.cat.categories.tolist(), ends, limit, _repeats_of(source), source.unit,
+        _back_within(source.query),
+    )  # fmt: skip
 
 
-def _sensitivity_counts(source: Tenures) -> Counts | None:
-    """Count again with other silences, where the log is at hand."""
-    known = source.query is not None and not isinstance(source.query.signed_up, pd.Series)
-    if source.log is None or not known or not isinstance(source.query.churn, Inactivity):  # type: ignore[union-attr]
+def _repeats_of(source: Tenures) -> pd.DataFrame | None:
+    """Take the spans of customers who have several; None where they are not numbered, and each customer has one."""
+    table = source.table
+    several = table["customer"].duplicated(keep=False).to_numpy()
+    if "spell" not in table and not several.any():
         return None
-    return counts_of_log(source.log, source.query)[0]  # type: ignore[arg-type]
+    again = {"back_wait": table.get("comeback_days", 0), "came_back": table.get("came_back", False)}
+    ages = {"enters_days": source.enters, "duration_days": source.duration, "end": table["end"]}
+    rows = pd.DataFrame({"customer": pd.factorize(table["customer"])[0], "group": groups_of(table), **ages, **again})
+    return rows[several]
+
+
+def _back_within(query: Query | None) -> float | None:
+    return query.churn.longest_days() if query is not None and isinstance(query.churn, Contract) else None
 
 
 def counts_of_log(log: Any, query: Query) -> tuple[Counts, pd.DataFrame]:
-    """Count a log's spans, with other silences beside the one asked for; and who was left out."""
-    main = query.limits[0] if query.limits else 0
-    counted = log.tally(count_spans, query=_with_other_silences(query)).reset_index()
-    own = counted[counted["limit"] == main]
-    out = own[own["what"] == "left_out"]
+    """Count a log's spans; and who was left out."""
+    main = query.churn.days if isinstance(query.churn, Inactivity) else 0
+    counted = log.tally(count_spans, query=query).reset_index()
+    out = counted[counted["what"] == "left_out"]
     left_out = left_out_table(left_out_reasons(out["end"].to_numpy(), out["customers"].to_numpy()))
     spans = counted[counted["what"] == "span"]
-    if not (spans["limit"] == main).any():
+    if spans.empty:
         raise nobody(left_out, "to draw a curve of")
     groups = in_order(spans["group"].unique(), log.stages)
-    codes = spans["end"].to_numpy() - 1
-    spans = spans.assign(
-        group=pd.Categorical(spans["group"], groups, ordered=True),
-        end=pd.Categorical.from_codes(codes, categories=pd.Index(query.end_names)),
-    )
-    back = counted[counted["what"] == "back"]
-    back = back.assign(group=pd.Categorical(back["group"], groups, ordered=True), event=back["end"] > 0)
-    old = own[own["what"] == "old"].groupby("group")["customers"].sum()
-    return Counts(spans, back, old, groups, query.end_names, main), left_out
+    spans = _named(spans, query, groups)
+    back = None
+    if query.back_is_seen:
+        back = counted[counted["what"] == "back"]
+        back = back.assign(group=pd.Categorical(back["group"], groups, ordered=True), event=back["end"] > 0)
+    old = counted[counted["what"] == "old"].groupby("group")["customers"].sum()
+    repeats = None
+    if query.several:
+        listed = log.tally(list_repeats, query=query).reset_index()
+        repeats = _named(listed.assign(customer=pd.factorize(listed["customer"])[0]), query, groups)
+    within = _back_within(query)
+    return Counts(spans, back, old, groups, query.end_names, main, repeats, query.unit, within), left_out
 
 
-def _with_other_silences(query: Query) -> Query:
-    """Ask for half, three quarters, one and a half, and twice the silence beside it."""
-    if not query.limits:
-        return query
+def _named(rows: pd.DataFrame, query: Query, groups: list[str]) -> pd.DataFrame:
+    """Give groups and ends their names."""
+    ends = pd.Categorical.from_codes(rows["end"].to_numpy() - 1, categories=pd.Index(query.end_names))
+    return rows.assign(group=pd.Categorical(rows["group"], groups, ordered=True), end=ends)
+
+
+def counts_of_silences(log: Any, query: Query) -> Counts:
+    """Count again for half, three quarters, once, one and a half, and twice the silence."""
     days = query.limits[0]
-    around = {max(1, round(days * share)) for share in (0.5, 0.75, 1.5, 2)}
-    return replace(query, limits=tuple(sorted({days, *around})))
+    around = {max(1, round(days * share)) for share in (0.5, 0.75, 1, 1.5, 2)}
+    return counts_of_log(log, replace(query, limits=tuple(sorted(around))))[0]
+
+
+def has_silences(log: Any, query: Query | None) -> bool:
+    """Tell whether other silences can be looked at: from a log, without sign-ups that are no part of it."""
+    if log is None or query is None or isinstance(query.signed_up, pd.Series):
+        return False
+    return isinstance(query.churn, Inactivity)

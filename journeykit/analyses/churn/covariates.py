@@ -138,4 +138,5 @@ def count_in_window(log: InteractionLog, step: Step, starts: Starts, days: int) 
 
 def by_day(customer: npt.NDArray[Any], day: npt.NDArray[Any]) -> Codes:
     """Put customer and day in one number, in the order of a log's events."""
-    return customer.astype(np.int64) * 2**32 + day
+    key: Codes = customer.astype(np.int64) * 2**32 + day
+    return key

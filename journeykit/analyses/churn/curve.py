@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from journeykit.analyses.churn.counts import counts_of_log, counts_of_tenures
-from journeykit.analyses.churn.estimate import estimate
+from journeykit.analyses.churn.counts import counts_of_silences, has_silences
+from journeykit.analyses.churn.estimate import sensitivity, tested
 from journeykit.analyses.churn.measured import tenures_of
-from journeykit.analyses.churn.query import definition_of, described, settle
 from journeykit.analyses.churn.question import Query
-from journeykit.analyses.churn.rules import Cancel, Inactivity, whole_days
-from journeykit.analyses.churn.shared import ChurnResult, by_segment, records, rule_sentences, segment
+from journeykit.analyses.churn.rules import whole_days
+from journeykit.analyses.churn.shared import ChurnResult, by_segment, in_unit, records, rule_sentences, segment, unit_of
 from journeykit.analyses.churn.tenures import Tenures, customers_of
 from journeykit.errors import ParameterError
+from journeykit.estimators.conditional import conditional_survival
 from journeykit.estimators.hazards import period_hazard, smoothed_hazard
-from journeykit.estimators.logrank import logrank
+from journeykit.estimators.repeats import Repeats
 from journeykit.estimators.risk import number_at_risk
-from journeykit.estimators.survival import conditional_survival, curve_at, kaplan_meier
-from journeykit.log.calendar import as_timestamp
+from journeykit.estimators.survival import curve_at, kaplan_meier
 from journeykit.results.base import Result, metric_table
-from journeykit.schema import check_confidence
 from journeykit.text import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from journeykit.log import InteractionLog
     from journeykit.results.comparable import Comparable
-
 
 _RANGE = ("segment", "survival", "survival_low", "survival_high")
 
@@ -40,6 +37,11 @@ _RANGE = ("segment", "survival", "survival_low", "survival_high")
 @dataclass(frozen=True, eq=False, repr=False)
 class SurvivalCurve(ChurnResult):
     """How many customers are still there after how long.
+
+    Under `Contract` ages are terms, and the names of their columns end in
+    `_terms` where they here end in `_days`. Under `Cancel` and `Contract` a
+    customer may have several spells: curves are of spells, and intervals and
+    tests take those of one customer together (but for the hazards').
 
     Attributes
     ----------
@@ -49,7 +51,8 @@ class SurvivalCurve(ChurnResult):
         `censored`, `entered`; `survival` (the share still there, 0 to 1)
         with `survival_low`, `survival_high`; `cumulative_hazard`, likewise.
     summary : DataFrame
-        One row a segment, or one: `customers`, `events`, `censored`, `followed_days`
+        One row a segment, or one: `customers`, `spells` (where customers may
+        have several), `events`, `censored`, `followed_days`
         (the longest watched), `median_days` (NaN: not reached) with interval,
         `horizon_days`, `survival` at the horizon and `mean_days` up to it,
         with intervals; of those who ended, the share who came back within
@@ -70,20 +73,41 @@ class SurvivalCurve(ChurnResult):
         Of those who ended, how many were there again after how long:
         `segment`, `time_days` since the end, `at_risk`, `events`, `censored`,
         `comeback_rate` with interval. Empty for durations without it.
-    sensitivity : DataFrame
-        For inactivity measured from a log, the same with shorter and longer
-        silences: `limit_days`, `segment`, `customers`, `events`, `median_days`,
-        `survival` (at the horizon), `comeback_rate` (within the summary's
-        `comeback_days`), each with interval. Under `dated="known"` curves of
-        different silences are also shifted against each other.
     """
 
     overall_test: pd.DataFrame = field(default_factory=pd.DataFrame)
     incidence: pd.DataFrame = field(default_factory=pd.DataFrame)
     comeback: pd.DataFrame = field(default_factory=pd.DataFrame)
-    sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
     risk: pd.DataFrame = field(default_factory=pd.DataFrame)
+    repeats: Repeats | None = None
     query: Query | None = None
+
+    @property
+    def unit(self) -> str:
+        """What ages are counted in: `"days"`, or the `"terms"` of a contract."""
+        return unit_of(self.params)
+
+    @cached_property
+    def sensitivity(self) -> pd.DataFrame:
+        """The same with shorter and longer silences, for inactivity measured from a log; else empty.
+
+        `limit_days`, `segment`, `customers`, `events`, `median_days`,
+        `survival` (at the horizon), `comeback_rate` (within the summary's
+        `comeback_days`), each with interval. Under `dated="known"` curves of
+        different silences are also shifted against each other. It is counted
+        when it is first asked for.
+        """
+        source, query = self.log, self.query
+        if isinstance(source, Tenures):
+            source, query = source.log, source.query
+        if query is None or not has_silences(source, query):
+            return pd.DataFrame()
+        found = sensitivity(counts_of_silences(source, query), self.params["horizon_days"], self.params["confidence"])
+        return by_segment(found, self.params["by"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without the log, but with what was to be counted from it."""
+        return super().__getstate__() | {"sensitivity": self.sensitivity}
 
     # -- read off the curve ------------------------------------------------------------------
 
@@ -108,7 +132,9 @@ class SurvivalCurve(ChurnResult):
         [0.75, 0.5]
         """
         confidence = self.params["confidence"]
-        read = curve_at(kaplan_meier(self.risk, confidence), [_age(time) for time in times], confidence)
+        read = curve_at(
+            kaplan_meier(self.risk, confidence, repeats=self.repeats), [age(time) for time in times], confidence
+        )
         return self._shaped(read).drop(columns="survival_se")
 
     def given(self, active: Any, *times: Any) -> pd.DataFrame:
@@ -132,9 +158,9 @@ class SurvivalCurve(ChurnResult):
         >>> curve.given("30d", "60d")["survival"].round(3).tolist()
         [0.667]
         """
-        ages = [_age(time) for time in times]
-        read = conditional_survival(self.risk, _age(active), ages, self.params["confidence"])
-        return self._shaped(read).rename(columns={"given": "given_days"}).drop(columns="survival_se")
+        ages = [age(time) for time in times]
+        read = conditional_survival(self.risk, age(active), ages, self.params["confidence"], repeats=self.repeats)
+        return self._shaped(read.rename(columns={"given": "given_days"})).drop(columns="survival_se")
 
     def hazard(self, every: Any = "30d") -> pd.DataFrame:
         """Estimate the rate of leaving in each period of age: ends by days at risk.
@@ -156,14 +182,14 @@ class SurvivalCurve(ChurnResult):
         >>> curve.hazard("30d")[["from_days", "to_days", "events", "at_risk_days"]].values.tolist()
         [[0.0, 30.0, 2.0, 90.0], [30.0, 60.0, 1.0, 40.0]]
         """
-        step = _age(every)
+        step = age(every)
         if not step > 0:
             raise ParameterError(f"every must be longer than zero, got {every!r}")
         edges = np.arange(0, max(self.risk["time"].max(), step) + step, step)
         edges = edges[: max(2, int(np.searchsorted(edges, self.risk["time"].max())) + 1)]
         rates = period_hazard(self.risk, edges, self.params["confidence"])
         names = {"period_start": "from_days", "period_end": "to_days", "person_time": "at_risk_days"}
-        return self._shaped(rates).rename(columns=names)
+        return self._shaped(rates.rename(columns=names))
 
     def smoothed_hazard(self, bandwidth: Any = None) -> pd.DataFrame:
         """Estimate the rate of leaving as a smooth curve of age.
@@ -179,7 +205,7 @@ class SurvivalCurve(ChurnResult):
         DataFrame
             `segment`, `time_days`, `hazard` (ends a day) with interval.
         """
-        width = None if bandwidth is None else _age(bandwidth)
+        width = None if bandwidth is None else age(bandwidth)
         return self._shaped(smoothed_hazard(self.risk, width, confidence=self.params["confidence"]))
 
     def logrank(self, weights: str = "logrank", *, rho: float = 0, gamma: float = 0) -> pd.DataFrame:
@@ -197,16 +223,14 @@ class SurvivalCurve(ChurnResult):
         DataFrame
             One row: `statistic`, `degrees_of_freedom`, `p_value`.
         """
-        test = logrank(self.risk, weights=weights, rho=rho, gamma=gamma)  # type: ignore[arg-type]  # it checks
-        row = {"statistic": test.statistic, "degrees_of_freedom": test.degrees_of_freedom, "p_value": test.p_value}
-        return pd.DataFrame([row])
+        return tested(self.risk, self.repeats, weights=weights, rho=rho, gamma=gamma)
 
     def at_risk(self, times: Any) -> pd.DataFrame:
         """Count who is watched at chosen ages: `segment`, `time_days`, `at_risk`."""
         return self._shaped(number_at_risk(self.risk, times))
 
     def _shaped(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return by_segment(frame, self.params["by"]).rename(columns={"time": "time_days"})
+        return in_unit(by_segment(frame, self.params["by"]).rename(columns={"time": "time_days"}), self.unit)
 
     # -- the same for all results ------------------------------------------------------------
 
@@ -240,13 +264,13 @@ class SurvivalCurve(ChurnResult):
             raise ParameterError(f"row == {row}, must be from 0 to {len(self.table) - 1}")
         wanted = self.table.iloc[row]
         rows = found.table
-        there = (rows["duration_days"] == wanted["time_days"]) & rows["event"]
+        there = (rows[f"duration_{self.unit}"] == wanted[f"time_{self.unit}"]) & rows["event"]
         if "segment" in rows:
             there &= rows["segment"] == wanted["segment"]
         ids: pd.Index = pd.Index(rows.loc[there, "customer"])
         return ids
 
-    may_differ: ClassVar[tuple[str, ...]] = ("horizon_days",)
+    may_differ: ClassVar[tuple[str, ...]] = ("horizon_days", "horizon_terms")
 
     def comparable(self, other: Result) -> Comparable:
         """Read both curves at the same ages: see `compare`."""
@@ -259,17 +283,18 @@ class SurvivalCurve(ChurnResult):
         """Flat records of each segment: median, survival and mean at the horizon, share who came back, counts."""
         found = []
         for row in records(self.summary):
-            within = f"{row['horizon_days']:g} days"
+            unit = self.unit
+            within = f"{row[f'horizon_{unit}']:g} {unit}"
             again = f"{row['comeback_days']:g} days"
-            for name, base, unit, period in (
+            for name, base, kind, period in (
                 ("customers", None, "customers", ""),
                 ("events", None, "customers", ""),
-                ("median_days", "customers", "days", ""),
+                (f"median_{unit}", "customers", unit, ""),
                 ("survival", "customers", "share", within),
-                ("mean_days", "customers", "days", within),
+                (f"mean_{unit}", "customers", unit, within),
                 ("comeback_rate", "events", "share", again),
             ):
-                record = {"name": name, "value": row[name], "unit": unit, "period": period}
+                record = {"name": name, "value": row[name], "unit": kind, "period": period}
                 record |= {"low": row.get(f"{name}_low"), "high": row.get(f"{name}_high")}
                 record |= {"n": row[base or name], "segment": segment(row)}
                 found.append(record)
@@ -278,7 +303,7 @@ class SurvivalCurve(ChurnResult):
     def describe(self) -> str:
         """Say when half are gone, how many are there at the horizon, and how many of the gone came back."""
         rows = records(self.summary)
-        sentences = [_headline(row) for row in rows] if len(rows) <= 3 else [_range(rows)]
+        sentences = [_headline(row, self.unit) for row in rows] if len(rows) <= 3 else [_range(rows, self.unit)]
         if self.overall_test.get("p_value", pd.Series()).notna().any():
             sentences.append(say("churn.segments_test", **records(self.overall_test)[0]))
         sentences += rule_sentences(self.params, int(self.summary["seen_at_start"].sum()))
@@ -288,113 +313,36 @@ class SurvivalCurve(ChurnResult):
 
     def shown(self) -> pd.DataFrame:
         """Return the columns that a reader wants to see first."""
-        columns = ["segment", "customers", "events", "median_days", "horizon_days", "survival", "mean_days"]
+        columns = ["segment", "customers", "spells", "events"]
+        columns += [f"median_{self.unit}", f"horizon_{self.unit}", "survival", f"mean_{self.unit}"]
         columns.append("comeback_rate")
         ended = [f"{name}_{side}" for name in columns for side in ("low", "high")]
         return self.summary[[name for name in self.summary if name in {*columns, *ended}]]
 
 
-def survival_curve(
-    source: InteractionLog | Tenures,
-    *,
-    churn: Inactivity | Cancel | None = None,
-    start: Any = None,
-    activity: Any = None,
-    dated: str | None = None,
-    washout: Any = None,
-    by: str | None = None,
-    horizon: Any = None,
-    confidence: float = 0.95,
-) -> SurvivalCurve:
-    """Estimate how many customers are still there after how long.
-
-    Kaplan–Meier over the tenures: customers still there at the end of
-    observation are censored, never dropped and never counted as gone. Where
-    tenures can end in several ways, the share of each is its cumulative
-    incidence (Aalen–Johansen), and `survival` is the share that ended in none.
-
-    Parameters
-    ----------
-    source : InteractionLog or Tenures
-        A log, whose spans are counted without listing customers; or tenures,
-        where sign-up dates, late entry, or durations from elsewhere matter.
-    churn, start, activity, dated, washout
-        As for `tenures`, when the source is a log.
-    by : str, optional
-        Column that splits customers, as known at the start. Tenures are
-        split already.
-    horizon : str, timedelta or number, optional
-        Age at which survival and the restricted mean are read. If not given:
-        the longest of 1 week, 2 weeks, 30, 60, 90, 180 days, 1, 2 and 3 years
-        at which every segment has 25 customers watched, or else the longest age
-        that all segments reach.
-    confidence : float
-        Coverage of each interval.
-
-    Returns
-    -------
-    SurvivalCurve
-        Curve, medians, comparison of segments, come-backs and sensitivity.
-
-    Notes
-    -----
-    Kaplan & Meier (1958) with log(−log) intervals; medians by Brookmeyer &
-    Crowley (1982); segments by log-rank (Mantel 1966) and restricted means
-    (Royston & Parmar 2013). The share who came back is 1 − Kaplan–Meier of the
-    time from the end until the next activity.
-
-    Examples
-    --------
-    >>> weeks = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
-    >>> relapsed = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
-    >>> curve = jk.survival_curve(jk.Tenures.from_durations(weeks, relapsed))
-    >>> curve.table.loc[curve.table["events"] > 0, "survival"].round(4).tolist()
-    [0.8571, 0.8067, 0.7529, 0.6902, 0.6275, 0.5378, 0.4482]
-    """
-    check_confidence(confidence)
-    if not hasattr(source, "tally") and not isinstance(source, Tenures):
-        raise ParameterError(f"source must be a log or jk.Tenures, got {type(source).__name__}")
-    given = {"churn": churn, "start": start, "activity": activity, "dated": dated, "washout": washout, "by": by}
-    asked: Query | None = None
-    if isinstance(source, Tenures):
-        asked_before = source.params if source.query is None else {**source.params, "churn": source.query.churn}
-        said = [name for name, value in given.items() if value is not None and value != asked_before.get(name)]
-        if said:
-            raise ParameterError(f"{', '.join(said)} must be said to jk.tenures: these tenures are measured already")
-        counts, params, left_out = counts_of_tenures(source), dict(source.params), source.left_out
-        known = source.query
-    else:
-        known = asked = settle(source, **given | {"dated": dated or "known"})
-        counts, left_out = counts_of_log(source, asked)
-        params = described(asked) | {"observed_until": as_timestamp(source.observed_until, source.timezone)}
-    found = estimate(counts, None if horizon is None else _age(horizon), confidence)
-    definition = "survival_curve/1" if known is None else definition_of(known, "survival")
-    params |= {"horizon_days": found.horizon, "confidence": confidence, "definition": definition}
-    # The query of tenures may know customers' sign-ups, and a result holds no customer.
-    frames = (found.table, found.summary, found.incidence, found.comeback, found.sensitivity)
-    table, summary, incidence, comeback, sensitivity = (by_segment(frame, params["by"]) for frame in frames)
-    return SurvivalCurve(
-        table, summary, found.comparison, left_out, params, source, found.overall_test, incidence, comeback,
-        sensitivity, found.risk, asked,
-    )  # fmt: skip
-
-
-def _headline(row: dict[Any, Any]) -> str:
-    median = "median" if np.isfinite(row["median_days"]) else "no_median"
+def _headline(row: dict[Any, Any], unit: str) -> str:
+    kind = "" if unit == "days" else f"_{unit}"
+    median = "median" if np.isfinite(row[f"median_{unit}"]) else "no_median"
     there = "there" if np.isfinite(row["survival"]) else "not_followed"
-    said = {"half_gone": say(f"churn.{median}", **row), "still_there": say(f"churn.{there}", **row)}
+    base = {"customers": row.get("spells", row["customers"])}
+    noun = "spells_" if base["customers"] > row["customers"] else ""
+    said = {
+        "half_gone": say(f"churn.{noun}{median}{kind}", **row | base),
+        "still_there": say(f"churn.{there}{kind}", **row),
+    }
     return say("churn.of_segment", segment=row["segment"], **said) if "segment" in row else say("churn.of_all", **said)
 
 
-def _range(rows: list[dict[str, Any]]) -> str:
+def _range(rows: list[dict[str, Any]], unit: str) -> str:
     """Say which of many segments keeps the most and which the fewest."""
     known = [row for row in rows if np.isfinite(row["survival"])] or rows
     most, fewest = (pick(known, key=lambda row: row["survival"]) for pick in (max, min))
     values = {f"{end}_{name}": row[name] for end, row in (("most", most), ("fewest", fewest)) for name in _RANGE}
-    return say("churn.segment_range", segments=len(rows), horizon_days=most["horizon_days"], **values)
+    horizon = {f"horizon_{unit}": most[f"horizon_{unit}"]}
+    return say(f"churn.segment_range{'' if unit == 'days' else '_terms'}", segments=len(rows), **values | horizon)
 
 
-def _age(value: Any) -> Any:
+def age(value: Any) -> Any:
     """Read an age: a duration of whole days, or a number in the durations' own unit."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         if not 0 <= value < np.inf:

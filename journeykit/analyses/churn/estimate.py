@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ import pandas as pd
 from journeykit.estimators.competing import aalen_johansen
 from journeykit.estimators.hazards import nelson_aalen
 from journeykit.estimators.logrank import logrank, pairwise_logrank, restricted_mean_differences
+from journeykit.estimators.repeats import Repeats
 from journeykit.estimators.risk import number_at_risk, risk_table
 from journeykit.estimators.survival import curve_at, kaplan_meier, median_time, restricted_mean
 
-HORIZONS = (7, 14, 30, 60, 90, 180, 365, 730, 1095)
+HORIZONS = {"days": (7, 14, 30, 60, 90, 180, 365, 730, 1095), "terms": (1, 2, 3, 6, 12, 24, 36)}
 WATCHED = 25
 """Customers that each group must have at risk at a horizon that we choose."""
 
@@ -38,8 +39,14 @@ class Counts:
         Names, in order.
     limit : int
         The silence that the result is about; 0 for other rules.
-    others : Counts, optional
-        The same with other silences, if they are not among the spans.
+    repeats : DataFrame, optional
+        The spans of customers who have several: `customer`, `group`,
+        `enters_days`, `duration_days`, `end`, `back_wait`, `came_back`.
+    unit : str
+        What ages are counted in.
+    back_within : float, optional
+        Days within which coming back is looked for; as long as the silence,
+        or up to the horizon, if not given.
     """
 
     spans: pd.DataFrame
@@ -48,12 +55,36 @@ class Counts:
     groups: list[str]
     ends: list[str]
     limit: int
-    others: Counts | None = None
+    repeats: pd.DataFrame | None = None
+    unit: str = "days"
+    back_within: float | None = None
 
     def with_limit(self, limit: int) -> Counts:
         """Keep what was counted with one silence."""
         back = None if self.back is None else self.back[self.back["limit"] == limit]
-        return Counts(self.spans[self.spans["limit"] == limit], back, self.old, self.groups, self.ends, limit)
+        return replace(self, spans=self.spans[self.spans["limit"] == limit], back=back, limit=limit)
+
+    def repeated(self) -> Repeats | None:
+        """Say what rows of the same customers there are; None if every customer has one."""
+        if self.repeats is None or self.repeats.empty:
+            return None
+        rows = self.repeats
+        end = rows["end"].astype(object)
+        named = end if len(self.ends) > 1 else end.where(end.isna(), "event")
+        spans = {"enters": rows["enters_days"], "duration": rows["duration_days"], "end": named}
+        return Repeats(pd.DataFrame({"cluster": rows["customer"], "group": rows["group"].astype(str), **spans}))
+
+    def repeated_waits(self) -> Repeats | None:
+        """Say the same of the time from the end until coming back."""
+        if self.repeats is None or self.back is None:
+            return None
+        rows = self.repeats[self.repeats["end"].notna()]
+        rows = rows[rows["customer"].duplicated(keep=False)]
+        if rows.empty:
+            return None
+        back = pd.Series("event", rows.index, dtype=object).where(rows["came_back"].astype(bool))
+        waits = {"enters": -1, "duration": rows["back_wait"], "end": back}
+        return Repeats(pd.DataFrame({"cluster": rows["customer"], "group": rows["group"].astype(str), **waits}))
 
     def risk(self, *by: str) -> pd.DataFrame:
         """Make the risk table of each group."""
@@ -87,16 +118,14 @@ class Estimates:
     overall_test: pd.DataFrame = field(default_factory=pd.DataFrame)
     incidence: pd.DataFrame = field(default_factory=pd.DataFrame)
     comeback: pd.DataFrame = field(default_factory=pd.DataFrame)
-    sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def estimate(counts: Counts, horizon: float | None, confidence: float) -> Estimates:
     """Estimate everything that a survival curve shows."""
-    main = counts.with_limit(counts.limit)
-    risk = main.risk()
-    at = _horizon(risk, counts.limit) if horizon is None else horizon
-    curve, hazard = kaplan_meier(risk, confidence), nelson_aalen(risk, confidence)
-    back = _came_back_curve(main.back_risk(), confidence)
+    risk, repeats = counts.risk(), counts.repeated()
+    at = _horizon(risk, counts) if horizon is None else horizon
+    curve, hazard = kaplan_meier(risk, confidence, repeats=repeats), nelson_aalen(risk, confidence)
+    back = _came_back_curve(counts.back_risk(), confidence, counts.repeated_waits())
     several = len(risk["group"].unique()) > 1
     bounds = [f"survival{side}" for side in SIDES]
     steps = [f"cumulative_hazard{side}" for side in SIDES]
@@ -106,18 +135,18 @@ def estimate(counts: Counts, horizon: float | None, confidence: float) -> Estima
         summary=_summary(counts, risk, curve, back, at, confidence),
         horizon=at,
         risk=risk,
-        comparison=_comparison(risk, at, confidence) if several else pd.DataFrame(),
-        overall_test=_overall_test(risk) if several else pd.DataFrame(),
-        incidence=_incidence(risk, confidence) if len(counts.ends) > 1 else pd.DataFrame(),
+        comparison=_comparison(risk, at, confidence, repeats) if several else pd.DataFrame(),
+        overall_test=tested(risk, repeats) if several else pd.DataFrame(),
+        incidence=_incidence(risk, confidence, repeats) if len(counts.ends) > 1 else pd.DataFrame(),
         comeback=_comeback(back),
-        sensitivity=_sensitivity(counts.others or counts, at, confidence),
     )
 
 
-def _horizon(risk: pd.DataFrame, limit: int) -> float:
+def _horizon(risk: pd.DataFrame, counts: Counts) -> float:
     """Choose the longest familiar age at which every group is still well watched."""
-    watched = number_at_risk(risk, HORIZONS).groupby("time")["at_risk"].min()
-    enough = [age for age in HORIZONS if age > limit and watched[age] >= WATCHED]
+    familiar = HORIZONS[counts.unit]
+    watched = number_at_risk(risk, familiar).groupby("time")["at_risk"].min()
+    enough = [age for age in familiar if age > counts.limit and watched[age] >= WATCHED]
     shortest: float = risk.groupby("group", sort=False)["time"].max().min()
     return max(enough) if enough else shortest if shortest > 0 else 1
 
@@ -127,16 +156,21 @@ def _summary(
 ) -> pd.DataFrame:
     rows = risk.groupby("group", sort=False)
     summary = rows[["entered", "events", "censored"]].sum().rename(columns={"entered": "customers"})
+    if counts.repeats is not None:
+        summary.insert(1, "spells", summary["customers"])
+        again = counts.repeats.groupby(counts.repeats["group"].astype(str))["customer"]
+        summary["customers"] -= (again.size() - again.nunique()).reindex(summary.index).fillna(0).astype(np.int64)
     summary["followed_days"] = rows["time"].max()
     summary = summary.join(_median(curve).set_index("group"))
     summary["horizon_days"] = at
     summary = summary.join(_at(curve, at, "survival", confidence).set_index("group"))
-    mean = restricted_mean(risk, at, confidence).set_index("group")
+    mean = restricted_mean(risk, at, confidence, repeats=counts.repeated()).set_index("group")
     summary = summary.join(
         mean[[f"mean{side}" for side in SIDES]].set_axis([f"mean_days{side}" for side in SIDES], axis=1)
     )
-    summary["comeback_days"] = counts.limit or at
-    summary = summary.join(_at(back, counts.limit or at, "comeback_rate", confidence).set_index("group"))
+    within = counts.back_within or counts.limit or at
+    summary["comeback_days"] = within
+    summary = summary.join(_at(back, within, "comeback_rate", confidence).set_index("group"))
     summary["seen_at_start"] = counts.old.reindex(summary.index).fillna(0).astype(np.int64)
     return summary.reset_index()
 
@@ -160,14 +194,17 @@ def _at(curve: pd.DataFrame | None, age: float, name: str, confidence: float) ->
     return plain.assign(**{f"{name}{side}": rate + 0.0 for side, rate in rates.items()})
 
 
-def _came_back_curve(back: pd.DataFrame | None, confidence: float) -> pd.DataFrame | None:
+def _came_back_curve(
+    back: pd.DataFrame | None, confidence: float, repeats: Repeats | None = None
+) -> pd.DataFrame | None:
     """Estimate the share not back yet by the time since the end; None if nobody ended."""
-    return None if back is None else kaplan_meier(back, confidence)
+    return None if back is None else kaplan_meier(back, confidence, repeats=repeats)
 
 
-def _comparison(risk: pd.DataFrame, at: float, confidence: float) -> pd.DataFrame:
-    means = restricted_mean_differences(_without_ends(risk), at, against="pairs", confidence=confidence)
-    tests = pairwise_logrank(_without_ends(risk))
+def _comparison(risk: pd.DataFrame, at: float, confidence: float, repeats: Repeats | None) -> pd.DataFrame:
+    risk = _without_ends(risk)
+    means = restricted_mean_differences(risk, at, against="pairs", confidence=confidence, repeats=repeats)
+    tests = pairwise_logrank(risk, repeats=repeats)
     names = {"difference": "difference_days", "difference_low": "difference_days_low"}
     names |= {"difference_high": "difference_days_high", "horizon": "horizon_days"}
     found = means.rename(columns=names)
@@ -177,8 +214,9 @@ def _comparison(risk: pd.DataFrame, at: float, confidence: float) -> pd.DataFram
     return found.merge(tests, on=["a", "b"], how="left")
 
 
-def _overall_test(risk: pd.DataFrame) -> pd.DataFrame:
-    test = logrank(_without_ends(risk))
+def tested(risk: pd.DataFrame, repeats: Repeats | None, **weights: Any) -> pd.DataFrame:
+    """Test whether groups differ, on the time to any end."""
+    test = logrank(_without_ends(risk), repeats=repeats, **weights)
     row = {"statistic": test.statistic, "degrees_of_freedom": test.degrees_of_freedom, "p_value": test.p_value}
     return pd.DataFrame([row])
 
@@ -188,8 +226,8 @@ def _without_ends(risk: pd.DataFrame) -> pd.DataFrame:
     return risk.drop(columns=[name for name in risk if str(name).startswith("events_")])
 
 
-def _incidence(risk: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    found = aalen_johansen(risk, confidence).rename(columns={"time": "time_days"})
+def _incidence(risk: pd.DataFrame, confidence: float, repeats: Repeats | None) -> pd.DataFrame:
+    found = aalen_johansen(risk, confidence, repeats=repeats).rename(columns={"time": "time_days"})
     return found.drop(columns=["survival", "incidence_se"])
 
 
@@ -206,10 +244,8 @@ def _comeback(curve: pd.DataFrame | None) -> pd.DataFrame:
     return curve[columns].assign(**rates).rename(columns={"time": "time_days"}).reset_index(drop=True)
 
 
-def _sensitivity(counts: Counts, at: float, confidence: float) -> pd.DataFrame:
-    """Read the headline numbers for every silence, in one table of all silences and groups."""
-    if counts.spans["limit"].nunique() < 2:
-        return pd.DataFrame()
+def sensitivity(counts: Counts, at: float, confidence: float) -> pd.DataFrame:
+    """Read the headline numbers for every silence that was counted, in one table of all silences and groups."""
     key = ["limit", "group"]
     risk = counts.risk("limit")
     curve, back = kaplan_meier(risk, confidence), _came_back_curve(counts.back_risk("limit"), confidence)

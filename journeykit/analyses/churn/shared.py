@@ -89,12 +89,21 @@ def nobody(left_out: pd.DataFrame, what: str) -> ParameterError:
 
 
 def rule_sentences(params: Mapping[str, Any], seen_at_start: int) -> list[str]:
-    """Say what leaving means, and whose clock may start too late."""
+    """Say what leaving means, who is counted, and whose clock may start too late."""
     sentences = []
     if params["limit_days"]:
         sentences.append(say(f"churn.rule_{params['dated']}", limit_days=params["limit_days"]))
+    elif params.get("churn") == "contract":
+        kind = "rule_contract" if params["grace_days"] else "rule_contract_strict"
+        sentences.append(say(f"churn.{kind}", grace_days=params["grace_days"]))
+    first, end = params.get("between") or (None, None)
+    if first or end:
+        kind = "range_note" if first and end else "range_from_note" if first else "range_before_note"
+        dates: dict[str, Any] = {name: pd.Timestamp(day) for name, day in (("first", first), ("end", end)) if day}
+        sentences.append(say(f"churn.{kind}", **dates))
     if params.get("covariate_window_days"):
         sentences.append(say("churn.window_note", window_days=params["covariate_window_days"]))
     if seen_at_start:
-        sentences.append(say("churn.seen_at_start_note", customers=seen_at_start, limit_days=params["limit_days"]))
+        within = params.get("seen_within_days") or params["limit_days"]
+        sentences.append(say("churn.seen_at_start_note", customers=seen_at_start, limit_days=within))
     return sentences

@@ -107,6 +107,25 @@ def count_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
     return counts.set_index(COUNTED)
 
 
+def list_repeats(log: InteractionLog, *, query: Query) -> pd.DataFrame:
+    """List the spans of customers who have several, by (customer, spell, group)."""
+    starts, spans = measure(log, query)
+    each = next(spans)
+    kept = each.reason == KEPT
+    several = np.bincount(starts.customer[kept], minlength=log.n_customers) > 1
+    rows = np.flatnonzero(kept & several[starts.customer])
+    codes, labels = group_labels(log, query.by, starts.row, starts.customer)
+    keys: list[Any] = [log.customers.take(starts.customer[rows]), starts.spell[rows], labels.take(codes[rows])]
+    columns = {
+        "enters_days": each.enters[rows],
+        "duration_days": each.duration[rows],
+        "end": each.ends[rows].astype(np.int64),
+        "back_wait": each.back_wait[rows],
+        "came_back": each.came_back[rows].astype(np.int64),
+    }
+    return pd.DataFrame(columns, index=pd.MultiIndex.from_arrays(keys, names=["customer", "spell", "group"]))
+
+
 def _count(query: Query, spans: Spans, starts: Starts, group: Days, main: bool) -> pd.DataFrame:
     kept = spans.reason == KEPT
     nothing = np.zeros(len(kept), np.int32)

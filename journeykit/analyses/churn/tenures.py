@@ -241,8 +241,9 @@ def laid_out(
         columns["spells"] = count(whole)
     columns |= {"events": count(event), "censored": count(whole & ~event)}
     summary = pd.DataFrame(columns | {"followed_days": longest, "seen_at_start": count(old)})
-    frames = (in_unit(by_segment(frame, params["by"]), unit_of(params)) for frame in (table, summary))
-    return kind(*frames, pd.DataFrame(), left_out_table(reasons), params, **more)
+    unit = unit_of(params)
+    shown, totals = (in_unit(by_segment(frame, params["by"]), unit) for frame in (table, summary))
+    return kind(shown, totals, pd.DataFrame(), left_out_table(reasons), params, **more)
 
 
 def customers_of(found: Tenures, row: int | str) -> pd.Index:

@@ -236,3 +236,79 @@ def test_intervals_cover_the_truth():
         hits[4] += row["median_days_low"] <= true_median <= row["median_days_high"]
     share = hits / runs
     assert (np.abs(share - 0.95) < 0.033).all(), share  # three standard errors of 400 runs
+
+
+def rate_ratio(durations, events, enters, exposed):
+    """Ends a day of those exposed, over that of the others."""
+    time, ends = np.asarray(durations) - np.maximum(np.asarray(enters), 0), np.asarray(events, bool)
+    here = np.asarray(exposed, bool)
+    return float(ends[here].sum() / time[here].sum() / (ends[~here].sum() / time[~here].sum()))
+
+
+@pytest.fixture(scope="module")
+def helped():
+    """Subscribers who ask for help at random, which changes nothing about when they leave."""
+    rng = np.random.default_rng(11)
+    n = 3000
+    lives, rows = np.ceil(rng.exponential(100, n)).astype(int), []
+    for i, (start, lasts) in enumerate(zip(rng.integers(0, 200, n), lives, strict=True)):
+        asks = np.cumsum(rng.geometric(1 / 60, 40))
+        rows.append((i, "join", start))
+        rows += [(i, "help", start + int(day)) for day in asks[asks < lasts]]
+        rows.append((i, "leave", start + int(lasts)))
+    return make_log([row for row in rows if row[2] < 400], observed_until=400)
+
+
+def test_behaviour_of_a_whole_tenure_knows_how_long_it_was(helped):
+    """Whoever ever asks for help was there long enough to: a ratio far below 1 where the truth is 1."""
+    rule = {"churn": Cancel("leave"), "start": "join"}
+    plain = tenures(helped, **rule).table
+    asked = helped.frame().query("touchpoint == 'help'")["customer"].unique()
+    naive = rate_ratio(plain["duration_days"], plain["event"], 0, plain["customer"].isin(asked))
+    by_day = tenures(helped, **rule, changing={"asked": ("ever", "help")})
+    rows = by_day.table
+    right = rate_ratio(by_day.duration, rows["event"], by_day.enters, rows["asked"] == 1)
+    early = tenures(helped, **rule, covariates={"asked": "help"}, covariate_window="30d")
+    windowed = rate_ratio(early.duration, early.table["event"], early.enters, early.table["asked"] > 0)
+    assert naive < 0.6
+    assert right == pytest.approx(1, abs=0.12)
+    assert windowed == pytest.approx(1, abs=0.15)
+    # Mantel & Byar's test: those who have asked against those who have not yet, each from when it is known.
+    test = survival_curve(
+        Tenures.from_durations(
+            by_day.duration, rows["event"], by_day.enters, rows["asked"].map({0: "not yet", 1: "asked"}),
+            customers=rows["customer"],
+        )
+    ).overall_test  # fmt: skip
+    assert test["p_value"].iloc[0] > 0.01
+    for covariates in ({"asked": pd.Series(1, index=asked)}, ["help"]):
+        with pytest.raises(ParameterError, match=r"without times|say until when it counts"):
+            tenures(helped, **rule, covariates=covariates)
+    with pytest.raises(ParameterError, match="nobody is followed for longer"):
+        tenures(helped, **rule, covariates=["help"], covariate_window="400d")
+
+
+def test_what_comes_with_the_end_predicts_it_and_is_not_read(helped):
+    """A closing call on the day of leaving: read on that day it tells who leaves; it is in force the day after."""
+    frame = helped.frame(["customer", "touchpoint", "time"])
+    calls = frame[frame["touchpoint"] == "leave"].assign(touchpoint="call")
+    together = pd.concat([frame, calls])
+    days = (together["time"].dt.tz_localize(None) - ORIGIN).dt.days
+    log = make_log(list(zip(together["customer"], together["touchpoint"], days, strict=True)), observed_until=400)
+    plain = tenures(log, churn=Cancel("leave"), start="join").table
+    called = log.frame().query("touchpoint == 'call'")["customer"].unique()
+    assert plain["event"][plain["customer"].isin(called)].mean() > 0.99  # the call "predicts" perfectly
+    found = tenures(log, churn=Cancel("leave"), start="join", changing="call").table
+    assert (found["call"] == 0).all()  # nobody is watched after it
+
+
+def test_the_report_of_a_range_watches_on_and_its_starts_are_those_of_the_whole_log(whole):
+    """Reading a log from a date on makes old customers new ones; a range of starts does not."""
+    log = cut(whole, 600)
+    first, end = ORIGIN + pd.Timedelta("150d"), ORIGIN + pd.Timedelta("250d")
+    table = tenures(whole, churn=SILENCE, between=(first, end)).table
+    assert table["started_at"].between(first, end, inclusive="left").all()
+    truth = share_there(table["duration_days"])
+    assert ours(log, between=(first, end)) == pytest.approx(truth, abs=NEAR)
+    naive = survival_curve(log.between(first), churn=SILENCE).at(AGE)
+    assert abs(float(naive["survival"].iloc[0]) - truth) > NEAR

@@ -13,8 +13,8 @@ from journeykit.analyses.churn import silences as silences_module
 from journeykit.analyses.churn import threshold as module
 from journeykit.analyses.churn.silences import Activity, count_silences
 from journeykit.errors import ParameterError
+from journeykit.estimators.conditional import conditional_survival
 from journeykit.estimators.risk import risk_table
-from journeykit.estimators.survival import conditional_survival
 from journeykit.text import has_label, language
 from tests.analyses.churn.simulation import cut, simulate
 from tests.helpers import event_rows, make_log
