@@ -53,7 +53,7 @@ class Attempts:
         found = conversions(log, self.steps, between=self.between)
         entered = found["entered_at"].to_numpy()
         times = {name: found[name].to_numpy() for name in self.columns}
-        late = {name: time - entered > self.within for name, time in times.items()}
+        late = {name: time > entered + self.within for name, time in times.items()}
         inside = {name: np.where(late[name], NOT_REACHED, time) for name, time in times.items()}
         steps = 1 + sum((~each).astype(np.int64) for each in late.values())
         mature = entered < log.observed_until - self.within

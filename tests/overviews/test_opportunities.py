@@ -1,7 +1,5 @@
 """What to fix first: sums by hand, a slow reference, pieces, and ten identical segments that promise nothing."""
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +13,7 @@ from journeykit.estimators.bootstrap_cells import bootstrap_cells
 from journeykit.overviews import opportunities
 from journeykit.overviews.losses import in_first_half
 from tests.helpers import event_rows, make_log
+from tests.result_methods import stored_and_shown
 
 NO_CAUSE = {"nothing": jk.Step("nothing that occurs")}
 
@@ -306,16 +305,20 @@ def test_the_result_has_every_method_in_both_languages():
     assert "if the whole difference were causal" in found.describe()
     assert found.table["rank"].tolist() == list(range(1, len(found.table) + 1))
     assert found.metrics()["definition"].unique().tolist() == ["opportunities/1"]
-    stored = pickle.loads(pickle.dumps(found))
-    assert stored.log is None
-    assert stored.customers(0, log=log).tolist() == found.customers(0).tolist()
-    for code in ("en", "he"):
-        with jk.language(code):
-            assert found.describe()
-            assert "<table" in found._repr_html_()
-            shown = found.table["lost_value"].head(12).tolist()
-            assert [bar.get_width() for bar in found.plot().patches] == pytest.approx(shown)
-            assert len(found.figure().axes) == 2
+    for _ in stored_and_shown(found, log):
+        shown = found.table["lost_value"].head(12).tolist()
+        assert [bar.get_width() for bar in found.plot().patches] == pytest.approx(shown)
+        assert len(found.figure().axes) == 2
+
+
+def test_steps_may_be_stages():
+    log = jk.load_sample("guitar_shop").with_stages(jk.StageModel.digital())
+    found = opportunities(log, ["awareness", "consideration", "purchase"], by="segment", replicates=60)
+    first = found.table.iloc[0]
+    assert (first["kind"], first["segment"], first["target"]) == ("leak", "beginner", "professional")
+    funnel = jk.funnel(log, ["awareness", "consideration", "purchase"], within="30d", entry="first", by="segment")
+    reached = funnel.table.set_index(["segment", "step"])["customers_mature"]
+    assert first["customers"] == reached[first["segment"], first["step"]]
 
 
 def test_customers_of_a_friction_are_those_who_met_it_and_did_not_convert():

@@ -57,7 +57,8 @@ def read_causes(log: InteractionLog, causes: Any, steps: tuple[Step, ...]) -> tu
     both = found.index[found["steps"] > 0].tolist()
     if both and causes is not None:
         raise ParameterError(f"a cause must not be a step of the way itself, but {both[0]!r} is")
-    present = {str(name) for name in found.index[(found["events"] > 0) & (found["steps"] == 0)]}
+    asked = [each for each in asked if each.name not in both]
+    present = {str(name) for name in found.index[found["events"] > 0]}
     return [each for each in asked if each.name in present], [each.name for each in asked if each.name not in present]
 
 

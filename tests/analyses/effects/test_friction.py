@@ -1,6 +1,5 @@
 """Frictions: the definition by hand, a slow reference, pieces, and the simulator's truth."""
 
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +18,7 @@ from journeykit.datasets.parameters import Friction
 from journeykit.estimators.odds import mantel_haenszel
 from tests.analyses.effects.friction_reference import slow_friction
 from tests.helpers import event_rows, make_log
+from tests.result_methods import stored_and_shown
 
 DAY = 86_400_000_000
 HOUR = 3_600_000_000
@@ -330,18 +330,18 @@ def test_the_intervals_of_what_is_harmless_cover_no_effect():
 def test_the_result_has_every_method_in_both_languages():
     log = jk.load_sample("guitar_shop")
     found = friction(log)
-    assert found.metrics()["name"].is_unique
-    stored = pickle.loads(pickle.dumps(found))
-    assert stored.log is None
-    assert stored.customers(0, log=log).tolist() == found.customers(0).tolist()
-    for code in ("en", "he"):
-        with jk.language(code):
-            assert found.describe()
-            assert "<table" in found._repr_html_()
-            drawn = [line.get_xdata()[0] for line in found.plot().lines if line.get_marker() == "o"]
-            assert drawn == pytest.approx(found.table["difference_rate"].tolist())
-            widths = [bar.get_width() for bar in found.figure().axes[1].patches]
-            assert widths == pytest.approx(found.table["met_rate"].tolist())
+    for _ in stored_and_shown(found, log):
+        drawn = [line.get_xdata()[0] for line in found.plot().lines if line.get_marker() == "o"]
+        assert drawn == pytest.approx(found.table["difference_rate"].tolist())
+        widths = [bar.get_width() for bar in found.figure().axes[1].patches]
+        assert widths == pytest.approx(found.table["met_rate"].tolist())
+
+
+def test_a_shipped_cause_that_is_a_step_is_neither_a_cause_nor_absent():
+    log = make_log([("a", "search_without_result", 0), ("a", "slow_page", 1), ("a", "order", 2)], observed_until=60)
+    found = friction(log, ["search_without_result", "order"], within="10d")
+    assert found.table["cause"].tolist() == ["slow_page"]
+    assert "search_without_result" not in found.params["not_in_log"]
 
 
 def test_on_the_sample_a_payment_error_stands_in_the_way():
