@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from journeykit.analyses.conversion.entries import CONVERTED, RUNNING, Entries, Longs, find_entries
+from journeykit.analyses.conversion.entries import (
+    CONVERTED,
+    RUNNING,
+    Entries,
+    Longs,
+    count_equal_keys,
+    find_entries,
+    n_distinct,
+)
 from journeykit.analyses.conversion.plan import Plan
 from journeykit.estimators.clustered_tests import Scores
 from journeykit.estimators.influence import CENSORED as STILL
@@ -69,21 +77,28 @@ def count_entries(log: InteractionLog, plan: Plan) -> pd.DataFrame:
     """Tally: entries by group, end and duration, and the customers who entered."""
     key, found = key_of(log, plan), find_entries(log, plan)
     otherwise = found.ends > CONVERTED
-    pairs = np.unique(found.groups * log.n_customers + found.customers) if log.n_customers else np.zeros(0, np.int64)
-    group_of_pair = pairs // max(log.n_customers, 1)
-    everybody = len(np.unique(found.customers))
+    groups_of, everybody = _people(plan, found)
     parts = [
         (found.groups, found.ends, found.durations),
         (found.groups[otherwise], np.full(otherwise.sum(), key.shadow), found.limits[otherwise]),
-        (group_of_pair, np.full(len(pairs), key.people), np.zeros(len(pairs), np.int64)),
+        (groups_of, np.full(len(groups_of), key.people), np.zeros(len(groups_of), np.int64)),
         (np.zeros(everybody, np.int64), np.full(everybody, key.people), np.ones(everybody, np.int64)),
     ]
     groups, kinds, durations = (np.concatenate(each) for each in zip(*parts, strict=True))
     index = key.index(groups, kinds, durations)
     if isinstance(index, pd.MultiIndex):
         return pd.DataFrame({"n": np.ones(len(index), np.int64)}, index=index).groupby(level=[0, 1]).sum()
-    packed, n = np.unique(index.to_numpy(), return_counts=True)
-    return pd.DataFrame({"n": n.astype(np.int64)}, index=pd.Index(packed, name="key"))
+    packed, n = count_equal_keys(index.to_numpy())
+    return pd.DataFrame({"n": n}, index=pd.Index(packed, name="key"))
+
+
+def _people(plan: Plan, found: Entries) -> tuple[Longs, int]:
+    """Return the group of each distinct customer and group, and the number of distinct customers."""
+    everybody = n_distinct(found.customers)
+    if plan.entries == "first":
+        return found.groups, everybody
+    pairs, _ = count_equal_keys(found.customers.astype(np.int64) * len(plan.labels) + found.groups)
+    return pairs % len(plan.labels), everybody
 
 
 @dataclass(frozen=True)

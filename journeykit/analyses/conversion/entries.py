@@ -121,3 +121,15 @@ def entry_groups(
         found[here[also]] = np.minimum(found[here[also]], places(event[also], customers[here[also]]))
         ahead += 1
     return found
+
+
+def n_distinct(customers: NDArray[np.int32]) -> int:
+    """Count distinct customers among codes in order."""
+    return int(np.count_nonzero(np.diff(customers))) + 1 if len(customers) else 0
+
+
+def count_equal_keys(keys: Longs) -> tuple[Longs, Longs]:
+    """Return the different keys in order, and how often each occurs: np.unique, which is slower where most differ."""
+    ordered = np.sort(keys)
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+    return ordered[starts], np.diff(starts, append=len(ordered)).astype(np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.analyses.conversion.clocks import Clocks, find_clocks
-from journeykit.analyses.conversion.entries import Longs
+from journeykit.analyses.conversion.entries import Longs, count_equal_keys, n_distinct
 from journeykit.analyses.conversion.trend_plan import TrendPlan
 from journeykit.log.interactions import InteractionLog
 
@@ -40,85 +40,83 @@ class Part(IntEnum):
 def count_trend(log: InteractionLog, plan: TrendPlan) -> pd.DataFrame:
     """Tally: numbers of clocks and owners by part, group and period."""
     found = find_clocks(log, plan)
+    places = found.groups * plan.n_periods + found.periods
     came = found.reached >= plan.from_step
-    pieces = [_number(Part.ENTERED, found.groups, found.periods)]
-    pieces += _sums(log, plan, found, came)
-    for part, mask in ((Part.CONVERTED, found.converted), (Part.WATCHED, came & ~found.converted)):
-        if part == Part.WATCHED and plan.clock == "last":
-            continue
-        pieces.append(_number(part, found.groups[mask], found.periods[mask], found.durations[mask]))
+    pieces = [_number(plan, Part.ENTERED, places), *_sums(log, plan, found, came)]
+    pieces.append(_timed(plan, Part.CONVERTED, places[found.converted], found.durations[found.converted]))
+    if plan.clock == "first":
+        waiting = came & ~found.converted
+        pieces.append(_timed(plan, Part.WATCHED, places[waiting], found.durations[waiting]))
     finished = plan.finished[found.periods] if len(found.periods) else np.zeros(0, dtype=bool)
     for value, customers in ((0, found.customers), (1, found.customers[finished])):
-        pieces.append(_row(Part.PEOPLE, 0, 0, value, len(np.unique(customers))))
-    frame = pd.concat(pieces, ignore_index=True)
-    return frame.set_index(NAMES)
+        pieces.append(_frame(Part.PEOPLE, plan, np.zeros(1, np.int64), [n_distinct(customers)], value))
+    return pd.concat(pieces, ignore_index=True).set_index(NAMES)
 
 
 def _sums(log: InteractionLog, plan: TrendPlan, found: Clocks, came: Any) -> list[pd.DataFrame]:
     """Add up, within each owner, the clocks of a period; then squares, and products with the period before."""
-    groups, periods = found.groups[came], found.periods[came]
-    owners = log.owner_codes[found.customers[came]] if came.any() else np.zeros(0, np.int32)
-    order = np.lexsort((periods, owners, groups))
-    groups, periods, owners = groups[order], periods[order], owners[order]
-    converted = found.converted[came][order].astype(np.int64)
-    same_owner = _same(groups, owners)
-    starts = np.flatnonzero(~(same_owner & _same(periods)))
-    n = np.diff(np.r_[starts, len(groups)])
-    x = np.add.reduceat(converted, starts) if len(starts) else converted
-    groups, periods, owners = groups[starts], periods[starts], owners[starts]
-    parts = {
-        Part.CUSTOMERS: np.ones(len(n), np.int64), Part.N: n, Part.X: x, Part.NN: n * n, Part.XN: x * n, Part.XX: x * x
-    }  # fmt: skip
-    pieces = [_number(part, groups, periods, weight=value) for part, value in parts.items()]
-    # Rows of one owner follow each other by period: the one before may be of the period before.
-    after = np.flatnonzero(_same(groups, owners) & (np.diff(periods, prepend=-2) == 1))
+    if not came.any():
+        return []
+    n_periods = plan.n_periods
+    owners = log.owner_codes[found.customers[came]]
+    # One number for (group, owner, period), in this order: clocks of one owner follow each other by period.
+    keys = (found.groups[came] * len(log.owners) + owners) * n_periods + found.periods[came]
+    converted = found.converted[came].astype(np.int64)
+    if (np.diff(keys) < 0).any():
+        order = np.argsort(keys, kind="stable")
+        keys, converted = keys[order], converted[order]
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    n = np.diff(starts, append=len(keys))
+    x = np.add.reduceat(converted, starts)
+    whose, periods = np.divmod(keys[starts], n_periods)
+    groups = whose // len(log.owners)
+    places = groups * n_periods + periods
+    parts = {Part.CUSTOMERS: None, Part.N: n, Part.X: x, Part.NN: n * n, Part.XN: x * n, Part.XX: x * x}
+    pieces = [_number(plan, part, places, value) for part, value in parts.items()]
+    after = np.flatnonzero((np.diff(whose, prepend=-1) == 0) & (np.diff(periods, prepend=-2) == 1))
     before = after - 1
     products = {
-        Part.BOTH: np.ones(len(after), np.int64), Part.XA_XB: x[before] * x[after], Part.XA_NB: x[before] * n[after],
+        Part.BOTH: None, Part.XA_XB: x[before] * x[after], Part.XA_NB: x[before] * n[after],
         Part.NA_XB: n[before] * x[after], Part.NA_NB: n[before] * n[after],
     }  # fmt: skip
-    pieces += [_number(part, groups[after], periods[after], weight=value) for part, value in products.items()]
-    kept = plan.finished[periods] if len(periods) else np.zeros(0, dtype=bool)
-    return [*pieces, *_pool(groups[kept], owners[kept], x[kept], n[kept])]
+    pieces += [_number(plan, part, places[after], value) for part, value in products.items()]
+    kept = plan.finished[periods]
+    return [*pieces, *_pool(plan, whose[kept], groups[kept], x[kept], n[kept])]
 
 
-def _pool(groups: Longs, owners: Any, x: Longs, n: Longs) -> list[pd.DataFrame]:
+def _pool(plan: TrendPlan, whose: Longs, groups: Longs, x: Longs, n: Longs) -> list[pd.DataFrame]:
     """Add up within each owner over all finished periods."""
-    starts = np.flatnonzero(~_same(groups, owners))
+    starts = np.flatnonzero(np.diff(whose, prepend=-1))
     if not len(starts):
         return []
-    group, of_x, of_n = groups[starts], np.add.reduceat(x, starts), np.add.reduceat(n, starts)
-    values = (np.ones(len(starts), np.int64), of_x, of_n, of_x * of_x, of_x * of_n, of_n * of_n)
-    zeros = np.zeros(len(starts), np.int64)
-    return [_number(Part.POOL, group, zeros, zeros + place, weight=value) for place, value in enumerate(values)]
+    places, of_x, of_n = (
+        groups[starts] * plan.n_periods, np.add.reduceat(x, starts), np.add.reduceat(n, starts)
+    )  # fmt: skip
+    values = (None, of_x, of_n, of_x * of_x, of_x * of_n, of_n * of_n)
+    return [_number(plan, Part.POOL, places, weight, value) for value, weight in enumerate(values)]
 
 
-def _same(*columns: Any) -> Any:
-    """Say of each row whether it is like the one before in all columns."""
-    same = np.ones(len(columns[0]), dtype=bool)
-    same[:1] = False
-    for column in columns:
-        same[1:] &= column[1:] == column[:-1]
-    return same
+def _number(plan: TrendPlan, part: Part, places: Longs, weight: Any = None, value: int = 0) -> pd.DataFrame:
+    """Add up a weight (1 each) by place, which is group × periods + period."""
+    numbers = np.bincount(places, weight, minlength=1)  # whole numbers, exact as floats
+    some = np.flatnonzero(numbers)
+    return _frame(part, plan, some, numbers[some], value)
 
 
-def _number(part: Part, groups: Longs, periods: Longs, values: Any = 0, weight: Any = None) -> pd.DataFrame:
-    """Add up a weight (1 each) by group, period and value."""
-    values = np.broadcast_to(np.asarray(values, np.int64), groups.shape)
-    order = np.lexsort((values, periods, groups))
-    groups, periods, values = groups[order], periods[order], values[order]
-    starts = np.flatnonzero(~_same(groups, periods, values))
-    if weight is None:
-        numbers = np.diff(np.r_[starts, len(groups)])
-    else:
-        numbers = np.add.reduceat(weight[order], starts) if len(starts) else np.zeros(0, np.int64)
-    return pd.DataFrame(
-        {"part": int(part), "group": groups[starts], "period": periods[starts], "value": values[starts], "n": numbers}
-    ).astype(np.int64)
+def _timed(plan: TrendPlan, part: Part, places: Longs, durations: Longs) -> pd.DataFrame:
+    """Count by place and duration."""
+    bits = plan.within.bit_length()
+    if int(places.max(initial=0)).bit_length() + bits <= 63:
+        keys, numbers = count_equal_keys((places << bits) | durations)
+        return _frame(part, plan, keys >> bits, numbers, keys & ((1 << bits) - 1))
+    counted = pd.DataFrame({"place": places, "value": durations}).groupby(["place", "value"]).size().reset_index()
+    return _frame(part, plan, counted["place"].to_numpy(), counted[0].to_numpy(), counted["value"].to_numpy())
 
 
-def _row(part: Part, group: int, period: int, value: int, n: int) -> pd.DataFrame:
-    return pd.DataFrame({"part": [int(part)], "group": [group], "period": [period], "value": [value], "n": [n]})
+def _frame(part: Part, plan: TrendPlan, places: Longs, numbers: Any, values: Any) -> pd.DataFrame:
+    groups, periods = np.divmod(places, plan.n_periods)
+    columns = {"part": int(part), "group": groups, "period": periods, "value": values, "n": numbers}
+    return pd.DataFrame(columns).astype(np.int64)
 
 
 class TrendCounts:
