@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from benchmarks import buying, door, effects, first_analyses, retention, startup
+from benchmarks import buying, conversion, door, effects, first_analyses, retention, startup
 from benchmarks.race import Race, machine
 
 Part = Callable[[argparse.Namespace], list[Race]]
@@ -24,6 +24,7 @@ PARTS: dict[str, Part] = {
     "door": on_events(door.run),
     "first_analyses": on_events(first_analyses.run),
     "retention": on_events(retention.run),
+    "conversion": on_events(conversion.run),
     "effects": on_events(effects.run),
     "buying": lambda asked: buying.run(asked.events, asked.rounds),
 }
