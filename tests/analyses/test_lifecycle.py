@@ -115,6 +115,54 @@ def test_the_log_that_begins_inside_a_period_marks_it():
     assert lifecycle(log).table["note"].tolist() == ["partial", ""]
 
 
+def test_who_is_new_when_the_log_begins_may_be_an_old_customer():
+    rows = [("ann", "order", 0, "2023-05-01"), ("ann", "order", FEB, "2023-05-01")]
+    log = make_log(rows, columns=["signed_up"], observed_until=MAR)
+    assert lifecycle(log).table["note"].tolist() == ["seen at start", ""]
+    assert lifecycle(log, created="signed_up").table["note"].tolist() == ["", ""]  # known since when
+
+
+@pytest.mark.parametrize(
+    ("zone", "states"),
+    [
+        # 30 March 22:30 and 31 March 21:30 UTC. London springs forward on the 31st: 22:30 on each day.
+        ("Europe/London", [[1, 0], [0, 1]]),
+        # Istanbul, all year three hours ahead: 01:30 on the 31st, 00:30 on 1 April.
+        ("Europe/Istanbul", [[1, 0], [0, 1]]),
+        # New York, four hours behind by then: 18:30 on the 30th, 17:30 on the 31st.
+        ("America/New_York", [[1, 0], [0, 1]]),
+    ],
+)
+def test_days_of_23_hours_are_days(zone, states):
+    raw = pd.DataFrame(
+        {"customer": ["ann", "ann"], "touchpoint": "x", "time": ["2024-03-30 22:30Z", "2024-03-31 21:30Z"]}
+    )
+    log = read_log(raw, timezone=zone, observed_until="2024-04-03")
+    table = lifecycle(log, period="day").table
+    assert table[["new", "returning"]].iloc[:2].T.to_numpy().tolist() == states
+    assert stickiness(log).table["longest_streak"].tolist()[1] == 1  # two days in a row
+
+
+def test_hours_that_the_clock_shows_twice_are_two():
+    # 3 November 2024, New York: 01:30 in summer time, and 01:30 again an hour later.
+    raw = pd.DataFrame({"customer": "ann", "touchpoint": "x", "time": ["2024-11-03 05:30Z", "2024-11-03 06:30Z"]})
+    log = read_log(raw, timezone="America/New_York", observed_until="2024-11-03 12:00")
+    assert lifecycle(log, period="hour").table["returning"].tolist()[:2] == [0, 1]
+    assert active_customers(log, within="week").table["active"].tolist() == [1]
+
+
+def test_streaks_end_with_a_silent_week_and_weeks_begin_on_the_day_asked_for():
+    # Saturday 6, Sunday 7, Monday 8 and Monday 22 January.
+    log = orders(("ann", 5), ("ann", 6), ("ann", 7), ("ann", 21), until=28)
+    assert stickiness(log, period="week").table["active_periods"].max() == 4
+    monday = stickiness(log, period="week")
+    assert monday.summary["mean_periods"].item() == 3  # to the 7th, the 8th to 14th, from the 22nd
+    assert monday.table["longest_streak"].tolist() == [0, 1, 0, 0]
+    sunday = stickiness(log, period="week", week_start="sunday")
+    assert sunday.summary["mean_periods"].item() == 3  # to the 6th, the 7th to 13th, from the 21st
+    assert sunday.table["longest_streak"].tolist()[1] == 1
+
+
 def test_the_customers_behind_a_state_are_those_counted():
     result = pickle.loads(pickle.dumps(lifecycle(FOUR)))
     with pytest.raises(LogError, match="log="):

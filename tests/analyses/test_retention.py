@@ -122,6 +122,24 @@ def test_the_day_that_springs_forward_has_23_hours():
     assert cells(retention(log, period="day", windows="rolling"))[0] == [1, 1, None]
 
 
+@pytest.mark.parametrize(
+    ("zone", "cohort", "ages"),
+    [
+        # 10 March 04:30 and 11 March 03:30 UTC, around the night in which New York springs forward.
+        ("America/New_York", "2024-03-09", [1, 1, 0]),  # the 9th 23:30, the 10th 23:30
+        ("Europe/London", "2024-03-10", [1, 1]),  # the 10th 04:30, the 11th 03:30
+        ("Pacific/Auckland", "2024-03-10", [1, 1]),  # the 10th 17:30, the 11th 16:30
+    ],
+)
+def test_the_same_instants_are_days_of_each_zone(zone, cohort, ages):
+    raw = pd.DataFrame({"customer": "ann", "touchpoint": "x", "time": ["2024-03-10 04:30Z", "2024-03-11 03:30Z"]})
+    log = read_log(raw, timezone=zone, observed_until="2024-03-12")
+    result = retention(log, period="day")
+    assert str(result.table["cohort"].iloc[0]) == cohort
+    assert cells(result)[0] == ages
+    assert result.customers(cohort, 1).tolist() == ["ann"]
+
+
 def test_weeks_begin_on_the_day_asked_for():
     log = orders(("ann", 5), ("ann", 6), until=14)  # Saturday 6 and Sunday 7 January
     assert cells(retention(log, period="week"))[0] == [1, 0]

@@ -54,7 +54,8 @@ class LifecycleResult(ActivityResult):
         `base` (active in the previous period), `returning_rate` = returning /
         base with `returning_rate_low` and `returning_rate_high` (NaN while
         unfinished); `status` ("finished", "unfinished"); `note` ("partial":
-        the log begins inside the period).
+        the log begins inside the period; "seen at start": it begins with it,
+        and without a creation date who is new then may be an old customer).
     summary : DataFrame
         One row (a segment) over finished periods: `periods`, `mean_active`
         (customers a period), `new`, `resurrecting`, `dormant` (sums, from the
@@ -237,7 +238,7 @@ def _finish(
     places = len(activity.edges(log)) - 1
     names, counts = unstack(tally, activity, places + 1, log.stages)
     sums = tally_sums(counts, places)
-    table = _table(log, activity, names, counts[: len(STATES), :, :places], confidence)
+    table = _table(log, activity, names, counts[: len(STATES), :, :places], created, confidence)
     summary = _summary(table, activity, names, sums, confidence)
     return LifecycleResult(
         table=table,
@@ -306,8 +307,13 @@ def created_in(log: InteractionLog, seen: Seen, edges: Ints, created: str | None
     return np.where(stamps.isna(), first_active, born).astype(np.int32)
 
 
-def _table(log: Any, activity: Activity, names: list[str], counts: Ints, confidence: float) -> pd.DataFrame:
+def _table(
+    log: Any, activity: Activity, names: list[str], counts: Ints, created: str | None, confidence: float
+) -> pd.DataFrame:
     new, returning, resurrecting, dormant = counts
+    notes = activity.notes(log)
+    if created is None and notes[0] == "":
+        notes[0] = "seen at start"  # who is new then may be an old customer
     active = new + returning + resurrecting
     places = active.shape[1]
     base = np.concatenate([np.zeros((len(names), 1), dtype=np.int64), active[:, :-1]], axis=1)
@@ -330,7 +336,7 @@ def _table(log: Any, activity: Activity, names: list[str], counts: Ints, confide
     frame = with_rate(frame, "returning", count="returning", base="base", confidence=confidence)
     rates = [column for column in frame.columns if column.startswith("returning_rate")]
     frame.loc[unknown, rates] = np.nan
-    return frame.assign(status=activity.status(log) * len(names), note=activity.notes(log) * len(names))
+    return frame.assign(status=activity.status(log) * len(names), note=notes * len(names))
 
 
 def _summary(
