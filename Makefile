@@ -1,7 +1,7 @@
 # make help says what there is. On a fresh machine it needs Python 3.11 or later and a package registry, nothing else.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report test test-all lab bench lock lint types api clean
+.PHONY: help report test test-all lab bench lock lint types samples api clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,6 +53,9 @@ lint: $(STAMP)-test ## Style, of code and notebooks
 
 types: $(STAMP)-test ## Types
 	@$(BIN)/mypy
+
+samples: $(STAMP)-test ## Write reports/sample from the sample data
+	@$(BIN)/python tools/sample_reports.py
 
 api: $(STAMP)-test ## Write docs/api from the docstrings
 	@$(BIN)/python tools/api_pages.py

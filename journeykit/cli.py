@@ -128,7 +128,11 @@ def new(name: str) -> None:
 
 @report.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
-@click.option("--log", metavar="FILE", help="A CSV or Parquet file, a pattern, or a sample. Default: the sample data.")
+@click.option(
+    "--log",
+    metavar="FILE",
+    help="A file, a pattern, a sample, or a TOML file that says how to read it. Default: the sample data.",
+)
 @log_options
 @click.option("--start", metavar="DAY", help="First day: 2024-01-31, last-month, -7d.")
 @click.option("--end", metavar="DAY", help="The day after the last; last-month ends when that month does.")
@@ -293,7 +297,7 @@ def _source(log: str | None, options: dict[str, Any]) -> Any:
     if named and (log is None or log in SAMPLES):
         said = ", ".join(f"--{name.replace('_', '-')}" for name in named)
         raise ParameterError(f"{said} say how to read a file: name it with --log")
-    return LogSource(log, named)
+    return LogSource.of(log, named)
 
 
 def _from_words(words: tuple[str, ...]) -> dict[str, object]:

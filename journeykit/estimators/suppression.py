@@ -40,12 +40,15 @@ class Counts:
         alone, but protected if they are small.
     fixed : set of int
         Cells that are known anyway, such as the number of all customers.
+    cheap : set of int
+        Cells that a reader misses least: left out before others.
     """
 
     values: list[int] = field(default_factory=list)
     relations: list[Relation] = field(default_factory=list)
     hidden: set[int] = field(default_factory=set)
     fixed: set[int] = field(default_factory=set)
+    cheap: set[int] = field(default_factory=set)
 
     def add(self, value: int, *, hidden: bool = False, fixed: bool = False) -> int:
         """Add a cell; return its place."""
@@ -231,7 +234,7 @@ def _next_cell(
     of_cell: Sequence[Sequence[int]] | Mapping[int, Sequence[int]],
     unsaid: set[int],
 ) -> int | None:
-    """The smallest published count above zero that adds up with an exposed cell, else with its group."""
+    """A cheap published count above zero, or else the smallest, that adds up with an exposed cell or with its group."""
     barred = unsaid | counts.hidden | counts.fixed
     for cells in (exposed, group):
         near = {
@@ -241,5 +244,7 @@ def _next_cell(
             for other in (counts.relations[number][0], *counts.relations[number][1])
         } - barred
         if near:
-            return min(near, key=lambda each: (counts.values[each] == 0, counts.values[each], each))
+            return min(
+                near, key=lambda each: (counts.values[each] == 0, each not in counts.cheap, counts.values[each], each)
+            )
     return None

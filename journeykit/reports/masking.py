@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.reports.ledger import Ledger, disturbed, without
-from journeykit.reports.structures import is_known, structure_of
+from journeykit.reports.structures import is_known, sensitivity_of, structure_of
 
 _SENTENCES: Final = re.compile(r"(?<=[.!?]) +")
 _MISSING: Final = (TypeError, ValueError, ArithmeticError, IndexError, KeyError)
@@ -50,6 +50,7 @@ class Mask:
     min_n: int
     everybody: int | None = None
     _wholes: dict[Hashable, tuple[Ledger, set[int]]] = field(default_factory=dict)
+    _ledgers: dict[int, tuple[Ledger, set[int]]] = field(default_factory=dict)
     _hidden: dict[int, _Hidden] = field(default_factory=dict)
 
     def over(self, result: Any) -> Any:
@@ -74,8 +75,19 @@ class Mask:
         changed = {name: frame for name, frame in frames.items() if frame is not getattr(result, name)}
         made = replace(result, **changed) if changed else result
         otherwise = replace(result, **ledger.masked(unsaid, disturbed)) if unsaid else result
+        self._ledgers[id(made)] = ledger, unsaid
         self._hidden[id(made)] = _Hidden(made, len(unsaid), result, otherwise)
         return made
+
+    def sensitivity(self, result: Any) -> pd.DataFrame:
+        """Return the sensitivity table of a survival curve that `over` gave, without what must not be known."""
+        table: pd.DataFrame = self.original(result).sensitivity
+        if self.min_n < 2 or table.empty:
+            return table
+        whole, unsaid = self._ledgers[id(result)]
+        ledger = sensitivity_of(table, whole, unsaid)
+        gone = ledger.suppressed(self.min_n) | ledger.counts.hidden
+        return ledger.masked(gone, without)["sensitivity"]
 
     def hides(self, result: Any) -> int:
         """How many counts of a result are not shown."""
@@ -146,13 +158,14 @@ def _curves(frames: dict[str, pd.DataFrame], min_n: int) -> dict[str, pd.DataFra
     made = {}
     for name in ("table", "incidence", "comeback"):
         table = frames.get(name)
-        if table is not None and {"time_days", "at_risk"} <= set(table):
+        if table is not None and "at_risk" in table and {"time_days", "time_seconds"} & set(table):
             few = table["at_risk"].between(1, min_n - 1)
             if few.any():
                 made[name] = table[~few]
-    risk = frames.get("risk")
-    if risk is not None and "at_risk" in risk:
-        made["risk"] = risk.assign(at_risk=risk["at_risk"] // min_n * min_n)
+    for name in ("risk", "watched"):
+        risk = frames.get(name)
+        if risk is not None and "at_risk" in risk:
+            made[name] = risk.assign(at_risk=risk["at_risk"] // min_n * min_n)
     return made
 
 

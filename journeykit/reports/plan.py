@@ -22,7 +22,7 @@ STAGES: Final = "stages"
 COMPARE: Final = "compare"
 """The parameter that says what each number stands beside."""
 PREVIOUS: Final = "previous"
-FOR_ALL: Final = ("start", "end", "language")
+FOR_ALL: Final = ("start", "end", "timezone", "segment", "language", "min_n")
 """Parameters that every report of a run must know."""
 
 

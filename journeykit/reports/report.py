@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from journeykit.errors import JourneykitError, LogError, ReportError
+from journeykit.errors import JourneykitError, LogError
+from journeykit.reports.asked import log_as_asked, with_stages
 from journeykit.reports.blocks import figure_block, show_block
 from journeykit.reports.comparing import Before, comparison_records, differences, find_before
-from journeykit.reports.headlines import Headline
+from journeykit.reports.headlines import BOUGHT, Headline
 from journeykit.reports.masking import Mask, whole_numbers
+from journeykit.reports.pseudonyms import with_names
 from journeykit.reports.sources import LogSource
 from journeykit.schema import check_one_of
 from journeykit.text import direction, html_table, say, word
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 
 Picture = Literal["full", "main", "none"]
+Names = Literal["no", "pseudonyms", "ids"]
 
 _BESIDE: Final = (6.4, 3.9)
 """Inches of a picture beside the headline: it ends above the fold."""
@@ -62,13 +65,18 @@ class Report:
         The page's title: a message such as `reports.journey_overview`, or
         plain words.
     log : InteractionLog, str, Path or None
-        What to report on: a log, or a file that `read_log` can read without
-        being told its columns; by default the sample data.
+        What to report on: a log, a sample, a file that `read_log` can read
+        without being told its columns, or a TOML file that tells them (see
+        `LogSource`); by default the sample data.
     stages : str, optional
         `digital`, `ecommerce` or a TOML file; by default the log's own
         stages, or `digital` where it has none.
     start, end : str, optional
         First day, and the day after the last, in the log's timezone.
+    timezone : str, optional
+        Zone in which days begin; the log's own by default.
+    segment : str, optional
+        `column=value`: only customers whose first known value it is.
     language : str
         Code of the page's language.
     min_n : int
@@ -98,18 +106,24 @@ class Report:
         stages: str | None = None,
         start: str | None = None,
         end: str | None = None,
+        timezone: str | None = None,
+        segment: str | None = None,
         language: str = "en",
         min_n: int = 5,
         compare: str | None = None,
+        customers: str = "no",
     ) -> None:
         self.language = language
-        whole = self.log = _with_stages(LogSource(log).read(), stages)
+        read = log_as_asked(LogSource.of(log).read(), timezone=timezone, segment=segment)
+        whole = self.log = with_stages(read, stages)
         if end is not None:
             self.log = self.log.between(None, end)
         self.between = None if start is None else (start, None)
         self._before = find_before(whole, start, self.log.ends_at) if compare else None
         self._earlier: dict[int, Callable[[], Any]] = {}
         inside = self.log if start is None else self.log.between(start)
+        check_one_of("customers", customers, get_args(Names))
+        self._names = customers
         self._mask = Mask(min_n, self.log.n_customers)
         with speaking(language):
             shown = word(title)
@@ -129,7 +143,7 @@ class Report:
                     ends_at=(inside.ends_at - pd.Timedelta(1, "us")).date(),  # the last day, not the one after
                     timezone=inside.timezone,
                 ),
-                "size_line": say("reports.size_line", customers=inside.n_customers, events=inside.n_events),
+                "size_line": _size_line(inside, segment),
                 "quality_line": quality_sentence(self.log),
             }
             if self._before is not None:
@@ -185,6 +199,14 @@ class Report:
     def _seen_stages(self) -> list[str]:
         codes = set() if self.log.stage_codes is None else set(np.unique(self.log.stage_codes))
         return [stage for code, stage in enumerate(self.log.stages) if code in codes]
+
+    @property
+    def to_purchase(self) -> list[str] | Absent:
+        """The stages up to the purchase, or all where there is none: how somebody becomes a customer."""
+        stages = self.stages
+        if isinstance(stages, Absent) or BOUGHT not in stages[1:]:
+            return stages
+        return stages[: stages.index(BOUGHT) + 1]
 
     @property
     def own_doing(self) -> Step | None:
@@ -275,19 +297,19 @@ class Report:
         sentences = mask.words(result, lambda each: each.describe())
         if sentences:
             _show_words("text", [sentences])
-        found = any(record["value"] for record in records)  # else axes without anything, and a table of zeros
+        shown = mask.try_to(result, lambda: whole_numbers(result.shown()))
+        # Else axes without anything, and a table of zeros.
+        found = any(record["value"] for record in records) and (shown is None or len(shown) > 0)
         if found and picture != "none":
             drawn = mask.try_to(
                 result, lambda: result.figure() if picture == "full" else _main_picture(result.plot, _BELOW)
             )
             if drawn is not None:
                 self.figure(drawn, alt=self._alt(result, name), caption=name)
-        if found:
-            shown = mask.try_to(result, lambda: whole_numbers(result.shown()))
-            if shown is not None:
-                self.table(shown, caption=name)
-        notes = result.left_out_sentences()
-        if mask.hides(result):
+        if found and shown is not None:
+            self.table(shown, caption=name)
+        notes = _left_out(result) if mask.hides(result) else result.left_out_sentences()
+        if mask.hides(result) and (found or len(mask.original(result).shown())):
             notes.append(say("reports.suppressed" if found else "reports.too_few", min_n=mask.min_n))
         if notes:
             _show_words("note", notes)
@@ -318,6 +340,12 @@ class Report:
             "reports.alt_suppressed", name=name, min_n=self._mask.min_n
         )
 
+    def sensitivity(self, curve: Any, *, caption: str) -> None:
+        """Show what shorter and longer silences would give, below a survival curve."""
+        if curve:
+            with speaking(self.language):
+                self.table(whole_numbers(self._mask.sensitivity(curve)), caption=caption)
+
     def figure(self, figure: Figure, *, alt: str, caption: str) -> None:
         """Show a figure, with what it shows in words and a caption: both are needed."""
         from matplotlib import pyplot
@@ -328,6 +356,7 @@ class Report:
 
     def table(self, frame: pd.DataFrame, *, caption: str, max_rows: int | None = 50) -> None:
         """Show a table, escaped, with its caption: a message or plain words."""
+        frame = with_names(frame, self._names)
         with speaking(self.language):
             html, caption = html_table(frame, max_rows=max_rows), word(caption)
         rows = len(frame) if max_rows is None else min(len(frame), max_rows)
@@ -373,9 +402,21 @@ class Report:
                 self.table(findings[["rule", "rows", "share", "action"]], caption=say("reports.quality"))
 
 
+def _left_out(result: Result) -> list[str]:
+    """Who is not counted, where some of these counts are not shown."""
+    known = result.left_out["customers"].notna()
+    some = [say("reports.some_left_out", reason=word(str(reason))) for reason in result.left_out.loc[~known, "reason"]]
+    return [*replace(result, left_out=result.left_out[known].astype({"customers": int})).left_out_sentences(), *some]
+
+
 def _show_words(kind: str, words: list[str]) -> None:
     """Show sentences that are ready: what `say` made has its directions settled."""
     show_block({"kind": kind, "paragraphs": words}, text="\n".join(words))
+
+
+def _size_line(log: InteractionLog, segment: str | None) -> str:
+    size = say("reports.size_line", customers=log.n_customers, events=log.n_events)
+    return size if segment is None else say("reports.size_of_segment", segment=segment, size=size)
 
 
 def quality_sentence(log: InteractionLog) -> str:
@@ -400,17 +441,3 @@ def _main_picture(draw: Callable[..., Axes], size: tuple[float, float]) -> Figur
     figure = Figure(figsize=size, layout="constrained")
     draw(ax=figure.add_subplot())
     return figure
-
-
-def _with_stages(log: InteractionLog, stages: str | None) -> InteractionLog:
-    from journeykit.journey import StageModel
-
-    if stages is None and log.stage_model is not None:
-        return log
-    if stages in (None, "digital"):
-        return log.with_stages(StageModel.digital())
-    if stages == "ecommerce":
-        return log.with_stages(StageModel.ecommerce())
-    if not Path(stages).is_file():
-        raise ReportError(f"stages must be 'digital', 'ecommerce' or a TOML file, got {stages!r}")
-    return log.with_stages(StageModel.from_toml(stages))

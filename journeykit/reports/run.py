@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from journeykit.errors import ParameterError, ReportError
+from journeykit.reports.asked import log_as_asked
 from journeykit.reports.execute import Limits, Stopped
 from journeykit.reports.folders import (
     RunFolder,
@@ -23,6 +24,7 @@ from journeykit.reports.folders import (
 )
 from journeykit.reports.jobs import side_by_side, stoppable
 from journeykit.reports.plan import COMPARE, LOG, Plan, find_reports, make_plans
+from journeykit.reports.pseudonyms import check_key
 from journeykit.reports.publish import Job, Ran, record_failure, run_one
 from journeykit.reports.remote import elsewhere
 from journeykit.reports.request import (
@@ -129,7 +131,7 @@ def run_report(
     """
     request = Request(
         names=[name],
-        source=LogSource(log, columns),
+        source=LogSource.of(log, columns),
         parameters=named_parameters(parameters or {}, start=start, end=end, language=language),
         out=read_out(out),
         as_of=read_as_of(as_of),
@@ -165,6 +167,8 @@ def run_reports(request: Request, say: Say = lambda line: None) -> list[RunResul
         raise ParameterError("name a report, a notebook, or all")
     if request.source.given is not None and not any(plan.takes_log for plan in plans):
         raise ParameterError(f"{plans[0].source.name} has no parameter `{LOG}`: it takes no log")
+    if any(plan.values.get("customers") == "pseudonyms" for plan in plans):
+        check_key()
     names = [plan.source.name for plan in plans]
     check_reports(request.thresholds, names)
     with stoppable(), elsewhere(request.out, names) as place, private_folder() as private:
@@ -199,7 +203,8 @@ def _prepare(request: Request, plans: Sequence[Plan], prepared: Path, say: Say) 
     began = time.monotonic()
     log = request.source.read()
     for plan in plans:
-        check_period(log, plan.values.get("start"), plan.values.get("end"))
+        asked = log_as_asked(log, timezone=plan.values.get("timezone"), segment=plan.values.get("segment"))
+        check_period(asked, plan.values.get("start"), plan.values.get("end"))
     log.to_parquet(prepared)
     described = {**describe_log(log, request.source), "seconds": round(time.monotonic() - began, 3)}
     say(f"read {request.source.name}: {log.n_events:,} interactions of {log.n_customers:,} customers")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from journeykit.errors import LogError, ParameterError
+from journeykit.schema import did_you_mean
 
 if TYPE_CHECKING:
     from journeykit.log import InteractionLog
@@ -18,6 +19,9 @@ SAMPLE: Final = "guitar_shop"
 
 SAMPLES: Final = (SAMPLE, "guitar_shop_small", "cdnow")
 """Logs that can be named instead of a file."""
+
+CONFIG_LOG: Final = "log"
+"""The key of a TOML file that says where the log is."""
 
 _BLOCK: Final = 1 << 20
 
@@ -37,6 +41,25 @@ class LogSource:
 
     given: Any = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Any, options: Mapping[str, Any] | None = None) -> LogSource:
+        """Take a log as it was given; a TOML file says where it is, `log`, and how to read it.
+
+        The file holds `log = "events/*.parquet"`, relative to itself, and
+        arguments of `read_log`: `customer`, `time`, `touchpoint`, `channel`,
+        `value`, `timezone`, `observed_until` …
+
+        Raises
+        ------
+        ParameterError
+            If the file can't be read, or names an argument that there isn't.
+        """
+        options = dict(options or {})
+        if isinstance(given, str | Path) and str(given).endswith(".toml"):
+            found, told = _read_config(Path(given))
+            return cls(found, {**told, **options})
+        return cls(given, options)
 
     @property
     def sample(self) -> str | None:
@@ -91,6 +114,27 @@ class LogSource:
             return read_log(source, **self.options)
         except OSError as error:
             raise LogError(f"cannot read {source}: {error}") from error
+
+
+def _read_config(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Read where a log is and how it is read from a TOML file."""
+    import inspect
+    import tomllib
+
+    from journeykit.log import read_log
+
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"cannot read {path}: {error}") from error
+    known = [CONFIG_LOG, *list(inspect.signature(read_log).parameters)[1:]]
+    for name in told:
+        if name not in known:
+            raise ParameterError(f"{path} has {name!r}: {did_you_mean(name, known)}")
+    log = told.pop(CONFIG_LOG, None)
+    if not isinstance(log, str):
+        raise ParameterError(f'{path} must say where the log is: {CONFIG_LOG} = "events.csv"')
+    return (log if "://" in log or log in SAMPLES else str(path.resolve().parent / log)), told
 
 
 def _load(name: str) -> InteractionLog:

@@ -23,7 +23,19 @@ _OF_FUNNEL: Final = (
     "stayed",
     "nothing",
 )
-_NOT_COUNTS: Final = ("days", "seconds", "age", "age_last", "periods", "cohorts", "step", "year", "longest_streak")
+_NOT_COUNTS: Final = (
+    "days",
+    "seconds",
+    "age",
+    "age_last",
+    "periods",
+    "cohorts",
+    "step",
+    "year",
+    "longest_streak",
+    "rank",
+    "page",
+)
 _FLOW: Final = ("new", "returning", "resurrecting")
 
 
@@ -172,26 +184,54 @@ def _stickiness(ledger: Ledger, result: Any) -> None:
 
 
 def _survival(ledger: Ledger, result: Any) -> None:
-    """Customers have ended or are censored; a longer silence ends fewer."""
-    for frame in ("summary", "sensitivity"):
-        table = ledger.frames[frame]
-        for row in range(len(table)):
-            key = (table["limit_days"].iloc[row],) if "limit_days" in table else ()
-            cells = {name: ledger.cell(frame, row, name, key) for name in ("customers", "events", "censored")}
-            ledger.relate(cells["customers"], [cells["events"], cells["censored"]])
-            ledger.rest(frame, row, ["median_days", "survival", "mean_days"], [cells["customers"], cells["events"]])
-            ledger.rest(frame, row, ["comeback_rate"], [cells["events"], _part(ledger, cells["events"], table, row)])
-            ledger.cell(frame, row, "seen_at_start", key)
-        for rows in _groups(table):
-            ends = [ledger.places.get((frame, row, "events")) for row in rows]
-            for more, fewer in pairwise(ends):
-                ledger.relate(more, [fewer])
+    """Customers have ended or are censored."""
+    for row in range(len(ledger.frames["summary"])):
+        _ends(ledger, "summary", row, ())
     _small_groups(ledger)
 
 
-def _part(ledger: Ledger, whole: int | None, table: pd.DataFrame, row: int) -> int | None:
+def _ends(ledger: Ledger, frame: str, row: int, key: tuple[Hashable, ...]) -> dict[str, int | None]:
+    table = ledger.frames[frame]
+    cells = {name: ledger.cell(frame, row, name, key) for name in ("customers", "events", "censored")}
+    ledger.relate(cells["customers"], [cells["events"], cells["censored"]])
+    ledger.rest(frame, row, ["median_days", "survival", "mean_days"], [cells["customers"], cells["events"]])
+    again = _part(ledger, cells["events"], table, row, "comeback_rate") if "comeback_rate" in table else None
+    ledger.rest(frame, row, ["comeback_rate"], [cells["events"], again])
+    ledger.cell(frame, row, "seen_at_start", key)
+    return cells
+
+
+def sensitivity_of(table: pd.DataFrame, whole: Ledger, unsaid: set[int]) -> Ledger:
+    """Write down the counts of a table of shorter and longer silences: a longer one ends fewer.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `SurvivalCurve.sensitivity`.
+    whole : Ledger
+        Of the result itself, whose summary has one of the silences.
+    unsaid : set of int
+        Cells of it that were not published.
+    """
+    ledger = Ledger({"sensitivity": table})
+    ends = []
+    for rows in _groups(table):
+        for row in rows:
+            cells = _ends(ledger, "sensitivity", row, (table["limit_days"].iloc[row],))
+            ends.append(cells["events"])
+        for more, fewer in pairwise(ends[-len(rows) :]):
+            ledger.relate(more, [fewer])
+    ledger.is_part_of(whole, unsaid)
+    for (frame, _, column), cell in whole.places.items():  # what both tables say is one number
+        same = [at for (_, _, name), at in ledger.places.items() if name == column]
+        if frame == "summary" and cell in unsaid:
+            ledger.counts.hidden.update(at for at in same if ledger.counts.values[at] == whole.counts.values[cell])
+    return ledger
+
+
+def _part(ledger: Ledger, whole: int | None, table: pd.DataFrame, row: int, name: str) -> int | None:
     """About how many a share stands for: with a published whole it is as good as printed."""
-    share = float(table["comeback_rate"].iloc[row])
+    share = float(table[name].iloc[row])
     if whole is None or np.isnan(share):
         return None
     part = ledger.counts.add(round(share * ledger.counts.values[whole]))
@@ -213,6 +253,105 @@ def _small_groups(ledger: Ledger) -> None:
         ledger.rest("comparison", row, names, cells)
 
 
+def _trend(ledger: Ledger, result: Any) -> None:
+    """Of those who entered in a period some converted; the periods make the whole."""
+    table, summary = ledger.frames["table"], ledger.frames["summary"]
+    for row, rows in zip(range(len(summary)), _groups(table), strict=False):
+        whole = {name: ledger.cell("summary", row, name) for name in ("customers", "converted")}
+        ledger.relate(whole["customers"], [whole["converted"]])
+        periods: dict[str, list[int | None]] = {"customers": [], "converted": []}
+        for at in rows:
+            key = (table["period"].iloc[at],)
+            cells = {name: ledger.cell("table", at, name, key) for name in ("started", "customers", "converted")}
+            ledger.relate(cells["started"], [cells["customers"]])
+            ledger.relate(cells["customers"], [cells["converted"]])
+            ledger.rest("table", at, ["conversion_rate", "so_far_rate"], [cells["customers"], cells["converted"]])
+            ledger.rest("table", at, ["median_seconds"], [cells["converted"]])
+            for name, known in periods.items():
+                known.append(cells[name])
+        for name, known in periods.items():
+            ledger.relate(whole[name], known)
+        ledger.rest("summary", row, ["conversion_rate"], whole.values())
+        every = [cell for known in periods.values() for cell in known]
+        ledger.rest(
+            "summary", row, ["latest_conversion_rate", "latest_median_seconds", "change_difference_rate"], every
+        )
+        ledger.rest("summary", row, ["change_p_value"], every)
+    _all_or_nothing(ledger, "comparison")
+
+
+def _conversion(ledger: Ledger, result: Any) -> None:
+    """Customers have converted, or can't any more, or are still watched."""
+    summary = ledger.frames["summary"]
+    for row in range(len(summary)):
+        cells = {
+            name: ledger.cell("summary", row, name) for name in ("customers", "converted", "unconverted", "censored")
+        }
+        ledger.relate(cells["customers"], [cells[name] for name in ("converted", "unconverted", "censored")])
+        estimates = ["conversion_rate", *_ending(summary, "_seconds")]
+        ledger.rest("summary", row, estimates, [cells["customers"], cells["converted"]])
+    _all_or_nothing(ledger, "comparison")
+
+
+def _drivers(ledger: Ledger, result: Any) -> None:
+    """Those with a driver and those without are everybody; each has some who converted."""
+    table = ledger.frames["table"]
+    names = ("customers", "customers_mature", "converted_before", "base", "converted")
+    whole = {name: ledger.cell("summary", 0, name) for name in names}
+    ledger.relate(whole["customers"], [whole["customers_mature"]])
+    ledger.relate(whole["customers_mature"], [whole["base"], whole["converted_before"]])
+    ledger.relate(whole["base"], [whole["converted"]])
+    ledger.rest("summary", 0, ["conversion_rate"], [whole["base"], whole["converted"]])
+    for row in range(len(table)):
+        cells = {name: ledger.cell("table", row, name) for name in ("customers", "converted", "without")}
+        ledger.relate(whole["base"], [cells["customers"], cells["without"]])
+        ledger.relate(cells["customers"], [cells["converted"]])
+        others = _part(ledger, cells["without"], table, row, "without_rate")
+        ledger.relate(whole["converted"], [cells["converted"], others])
+        ledger.rest("table", row, ["with_rate"], [cells["customers"], cells["converted"]])
+        ledger.rest("table", row, ["without_rate"], [cells["without"], others])
+        rest = ["difference_rate", "odds_ratio", "p_value", "p_value_bh"]
+        ledger.rest("table", row, rest, [*cells.values(), others])
+
+
+def _friction(ledger: Ledger, result: Any) -> None:
+    """Of those at a step or page some moved on; what is met there is told row by row."""
+    whole = {name: ledger.cell("summary", 0, name) for name in ("customers", "customers_mature", "converted")}
+    ledger.relate(whole["customers"], [whole["customers_mature"]])
+    ledger.relate(whole["customers_mature"], [whole["converted"]])
+    ledger.rest("summary", 0, ["conversion_rate"], [whole["customers_mature"], whole["converted"]])
+    for frame in ("steps", "pages"):
+        table = ledger.frames[frame]
+        for row in range(len(table)):
+            cells = {name: ledger.cell(frame, row, name) for name in ("customers", "moved_on", "abandoned")}
+            ledger.relate(cells["customers"], [cells["moved_on"], cells["abandoned"]])
+            ledger.rest(frame, row, ["next_rate", "abandoned_rate", *_ending(table, "_seconds")], cells.values())
+    for frame in ("table", "by_step"):
+        _rows(ledger, frame)
+
+
+def _opportunities(ledger: Ledger, result: Any) -> None:
+    """Of the customers at a leak some went on; what is lost there rests on both."""
+    table = ledger.frames["table"]
+    customers, mature = (ledger.cell("summary", 0, name) for name in ("customers", "customers_mature"))
+    ledger.relate(customers, [mature])
+    for row in range(len(table)):
+        cell = ledger.cell("table", row, "customers")
+        cells = [cell, _part(ledger, cell, table, row, "rate")]
+        lost = [
+            str(name) for name in table if str(name).startswith("lost_") and not str(name).endswith(("_low", "_high"))
+        ]
+        ledger.rest("table", row, ["rate", "target_rate", "p_value", "p_value_holm", *lost], cells)
+
+
+def _all_or_nothing(ledger: Ledger, frame: str) -> None:
+    """A frame of differences that rests on everything."""
+    table = ledger.frames[frame]
+    names = [str(name) for name in table if table[name].dtype.kind == "f" and not str(name).endswith(("_low", "_high"))]
+    for row in range(len(table)):
+        ledger.rest(frame, row, names, ledger.places.values())
+
+
 def _rows(ledger: Ledger, frame: str) -> None:
     """Of a frame that is not known: a row with a small count goes whole, and never one row alone."""
     table = ledger.frames[frame]
@@ -221,7 +360,10 @@ def _rows(ledger: Ledger, frame: str) -> None:
         for name in table
         if pd.api.types.is_numeric_dtype(table[name].dtype) and table[name].dtype.kind != "b"
     ]
-    counts = [name for name in numbers if table[name].dtype.kind in "iu" and not _is_measure(name)]
+    estimates = {name for name in numbers if f"{name}_low" in table}
+    counts = [
+        name for name in numbers if table[name].dtype.kind in "iu" and not _is_measure(name) and name not in estimates
+    ]
     for rows in _groups(table):
         for name in counts:
             known = [cell for row in rows if (cell := ledger.cell(frame, row, name, (frame, row))) is not None]
@@ -241,6 +383,7 @@ def _left_out(ledger: Ledger, everybody: int | None) -> None:
         ledger.cell("left_out", row, "customers", (reason,))
         for row, reason in enumerate(ledger.frames["left_out"]["reason"])
     ]
+    ledger.counts.cheap.update(cell for cell in cells if cell is not None)
     if everybody is None:
         return
     summary = ledger.frames.get("summary", pd.DataFrame())
@@ -297,4 +440,9 @@ _KNOWN: Final[dict[str, Callable[[Ledger, Any], None]]] = {
     "LifecycleResult": _lifecycle,
     "StickinessResult": _stickiness,
     "SurvivalCurve": _survival,
+    "FunnelTrend": _trend,
+    "ConversionCurve": _conversion,
+    "DriversResult": _drivers,
+    "FrictionResult": _friction,
+    "OpportunitiesResult": _opportunities,
 }
