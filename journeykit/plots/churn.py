@@ -33,7 +33,7 @@ def plot_survival(result: Any, ax: Axes | None = None) -> Axes:
 
 def survival_figure(result: Any) -> Figure:
     """Draw the curves, and under them how many customers are watched at each age."""
-    segments = _segments(result)
+    segments = segments_of(result)
     ends = _ends(result) if len(result.incidence) and len(segments) > 1 else [None]
     rows = 0.45 + 0.24 * len(segments)
     figure = new_figure((8.4, 3.9 * len(ends) + rows))
@@ -80,56 +80,60 @@ def tenures_figure(result: Any) -> Figure:
 
 
 def _draw_curves(result: Any, ax: Axes) -> None:
-    segments = _segments(result)
+    segments = segments_of(result)
     _frame(result, ax, say("churn.axis_survival"))
     ends = []
     for i, segment in enumerate(segments):
-        rows = _rows(result.table, segment=segment)
+        rows = rows_of(result.table, segment=segment)
         _step(ax, rows, "survival", COLOURS[i], DASHES[i % len(DASHES)], band=len(segments) <= 4, start=1.0)
-        _censor_marks(ax, rows, COLOURS[i], _reach(result))
-        ends.append((word(segment), COLOURS[i], _last(rows, "survival", _reach(result))))
+        _censor_marks(ax, rows, COLOURS[i], reach_of(result))
+        ends.append((word(segment), COLOURS[i], _last(rows, "survival", reach_of(result))))
     if len(segments) == 1:
         _mark_median(result, ax)
     else:
-        _name_lines(ax, ends)
+        name_lines(ax, ends)
     _shade_unknown(result, ax)
 
 
 def _draw_ends(result: Any, ax: Axes) -> None:
-    if len(_segments(result)) > 1:
+    if len(segments_of(result)) > 1:
         _draw_end(result, ax, _ends(result)[0])
         return
     _frame(result, ax, say("churn.axis_incidence"))
     ends = []
     for i, end in enumerate(_ends(result)[:MOST_LINES]):
-        rows = _rows(result.incidence, end=end)
+        rows = rows_of(result.incidence, end=end)
         _step(ax, rows, "incidence", COLOURS[i], DASHES[i], band=True, start=0.0)
-        ends.append((word(end), COLOURS[i], _last(rows, "incidence", _reach(result))))
+        ends.append((word(end), COLOURS[i], _last(rows, "incidence", reach_of(result))))
     _fit_height(ax, result.incidence)  # before names are placed: how far apart they are is measured in its units
-    _name_lines(ax, ends)
+    name_lines(ax, ends)
 
 
 def _draw_end(result: Any, ax: Axes, end: str) -> None:
     """Draw one end's share, a line a segment."""
     _frame(result, ax, say("churn.axis_incidence_of", end=word(end)))
-    segments, ends = _segments(result), []
+    segments, ends = segments_of(result), []
     for i, segment in enumerate(segments):
-        rows = _rows(result.incidence, segment=segment, end=end)
+        rows = rows_of(result.incidence, segment=segment, end=end)
         _step(ax, rows, "incidence", COLOURS[i], DASHES[i], band=len(segments) <= 4, start=0.0)
-        ends.append((word(segment), COLOURS[i], _last(rows, "incidence", _reach(result))))
+        ends.append((word(segment), COLOURS[i], _last(rows, "incidence", reach_of(result))))
     _fit_height(ax, result.incidence)  # before names are placed: how far apart they are is measured in its units
-    _name_lines(ax, ends)
+    name_lines(ax, ends)
 
 
 def _frame(result: Any, ax: Axes, ylabel: str) -> None:
     bare(ax, grid="y")
-    reach = _reach(result)
-    ax.set_xlim(0, reach)
-    ax.set_xticks(np.arange(0, reach + 1e-9, _step_of(reach)))
+    axis_of_age(result, ax, reach_of(result))
     ax.set_ylim(0, 1.02)
     percent_axis(ax.yaxis)
-    ax.set_xlabel(say("churn.axis_time" if result.unit == "days" else "churn.axis_time_terms"))
     ax.set_ylabel(ylabel)
+
+
+def axis_of_age(result: Any, ax: Axes, reach: float) -> None:
+    """Lay the axis of ages out, in days or terms."""
+    ax.set_xlim(0, reach)
+    ax.set_xticks(np.arange(0, reach + 1e-9, _step_of(reach)))
+    ax.set_xlabel(say("churn.axis_time" if result.unit == "days" else "churn.axis_time_terms"))
 
 
 def _fit_height(ax: Axes, incidence: pd.DataFrame) -> None:
@@ -140,7 +144,7 @@ def _fit_height(ax: Axes, incidence: pd.DataFrame) -> None:
 
 
 def _step(ax: Axes, rows: pd.DataFrame, name: str, colour: str, dashes: Any, *, band: bool, start: float) -> None:
-    time = np.append(0.0, _ages(rows).to_numpy(dtype=float).clip(0))
+    time = np.append(0.0, ages(rows).to_numpy(dtype=float).clip(0))
     value, low, high = (np.append(start, rows[f"{name}{side}"].to_numpy(dtype=float)) for side in ("", "_low", "_high"))
     if band:
         ax.fill_between(time, low, high, step="post", color=colour, alpha=0.16, linewidth=0)
@@ -149,11 +153,11 @@ def _step(ax: Axes, rows: pd.DataFrame, name: str, colour: str, dashes: Any, *, 
 
 def _censor_marks(ax: Axes, rows: pd.DataFrame, colour: str, reach: float) -> None:
     """Tick where customers stop being watched: all of them if they are few, else a dozen along the way."""
-    rows = rows[(rows["censored"] > 0) & (_ages(rows) <= reach)]
+    rows = rows[(rows["censored"] > 0) & (ages(rows) <= reach)]
     if len(rows) > 30:
         passed = rows["censored"].cumsum() / rows["censored"].sum()
         rows = rows.iloc[np.unique(np.searchsorted(passed, np.linspace(0.04, 0.96, 12)).clip(0, len(rows) - 1))]
-    ax.plot(_ages(rows), rows["survival"], linestyle="", marker="|", markersize=7, color=colour, alpha=0.8)
+    ax.plot(ages(rows), rows["survival"], linestyle="", marker="|", markersize=7, color=colour, alpha=0.8)
 
 
 def _mark_median(result: Any, ax: Axes) -> None:
@@ -175,7 +179,7 @@ def _shade_unknown(result: Any, ax: Axes) -> None:
     ax.annotate(text, (limit, 0), xytext=(4, 4), textcoords="offset points", color=MUTED, fontsize=8.5)
 
 
-def _name_lines(ax: Axes, lines: list[tuple[str, str, float]]) -> None:
+def name_lines(ax: Axes, lines: list[tuple[str, str, float]]) -> None:
     """Write each line's name at its end, moved apart where they would overlap."""
     low, high = ax.get_ylim()
     ordered = sorted(lines, key=lambda line: line[2])
@@ -219,7 +223,7 @@ def _number_at_risk(result: Any, ax: Axes, segments: list[str], above: Axes) -> 
     for i, segment in enumerate(segments):
         colour = COLOURS[i] if len(segments) > 1 else INK
         ax.get_yticklabels()[i].set_color(colour)
-        for age, n in _rows(counts, segment=segment)[[f"time_{result.unit}", "at_risk"]].to_numpy().tolist():
+        for age, n in rows_of(counts, segment=segment)[[f"time_{result.unit}", "at_risk"]].to_numpy().tolist():
             ax.text(
                 age,
                 i,
@@ -235,7 +239,7 @@ def _number_at_risk(result: Any, ax: Axes, segments: list[str], above: Axes) -> 
 # -- what is drawn ---------------------------------------------------------------------------
 
 
-def _segments(result: Any) -> list[str]:
+def segments_of(result: Any) -> list[str]:
     """Segments to draw, in the table's order: the largest, if there are too many; one without a name, if none."""
     summary = result.summary
     if "segment" not in summary:
@@ -248,27 +252,28 @@ def _ends(result: Any) -> list[str]:
     return list(dict.fromkeys(result.params.get("ends") or result.incidence["end"]))
 
 
-def _rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+def rows_of(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """Take the rows of a segment or an end; all, where it has no name."""
     for column, value in where.items():
         if value:
             table = table[table[column] == value]
     return table
 
 
-def _reach(result: Any) -> float:
+def reach_of(result: Any) -> float:
     """Age up to which to draw: while enough customers are watched for the curve to mean something."""
     table = result.table
     enough = min(10, max(1, int(result.summary["customers"].max() * 0.02)))
-    return float(max(_ages(table)[table["at_risk"] >= enough].max(), result.params[f"horizon_{result.unit}"], 1))
+    return float(max(ages(table)[table["at_risk"] >= enough].max(), result.params[f"horizon_{result.unit}"], 1))
 
 
-def _ages(rows: pd.DataFrame) -> pd.Series:
+def ages(rows: pd.DataFrame) -> pd.Series:
     """The ages of a table, in days or terms."""
     return rows["time_days"] if "time_days" in rows else rows["time_terms"]
 
 
 def _last(rows: pd.DataFrame, name: str, reach: float) -> float:
-    return float(rows.loc[_ages(rows) <= reach, name].iloc[-1])
+    return float(rows.loc[ages(rows) <= reach, name].iloc[-1])
 
 
 def _step_of(reach: float) -> float:

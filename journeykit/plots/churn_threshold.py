@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.plots.canvas import COLOURS, INK, MUTED, bare, new_axes, new_figure, percent_axis
-from journeykit.plots.churn import DASHES, MOST_LINES, _apart, _rows, _step_of
+from journeykit.plots.churn import DASHES, MOST_LINES, _apart, _step_of, rows_of
 from journeykit.text import say, word
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def plot_threshold(result: Any, ax: Axes | None = None) -> Axes:
     alone = len(segments) == 1
     names = []
     for i, segment in enumerate(segments):
-        rows = _rows(result.table, segment=segment)
+        rows = rows_of(result.table, segment=segment)
         if rows.empty:
             continue
         if len(segments) <= 3:
@@ -74,7 +74,7 @@ def _frame(result: Any, ax: Axes) -> None:
 
 def _mark(result: Any, ax: Axes, segment: str, colour: str, *, alone: bool) -> None:
     """Mark where the threshold lies."""
-    row = _rows(result.summary, segment=segment).iloc[0]
+    row = rows_of(result.summary, segment=segment).iloc[0]
     if not np.isfinite(row["limit_days"]):
         return
     ax.plot([row["limit_days"]] * 2, [0, row["comeback_rate"]], color=colour, linewidth=1, linestyle=":")
@@ -98,7 +98,7 @@ def _draw_ranks(result: Any, ax: Axes, segments: list[str]) -> None:
     bare(ax, grid="y")
     ranks = list(dict.fromkeys(result.by_rank["active_day"]))
     for i, segment in enumerate(segments):
-        rows = _rows(result.by_rank, segment=segment)
+        rows = rows_of(result.by_rank, segment=segment)
         at = np.array([ranks.index(rank) for rank in rows["active_day"]]) + (i - (len(segments) - 1) / 2) * 0.14
         errors = [rows["comeback_rate"] - rows["comeback_rate_low"], rows["comeback_rate_high"] - rows["comeback_rate"]]
         ax.errorbar(

@@ -246,6 +246,54 @@ class SurvivalCurve(ChurnResult):
 
         return survival_figure(self)
 
+    def plot_hazard(self, every: Any = None, ax: Axes | None = None) -> Axes:
+        """Draw the rate of leaving by age, per period (a month, or a term, if not given) and smoothed; return the axes.
+
+        Parameters
+        ----------
+        every : str, timedelta or number, optional
+            Length of the periods.
+        ax : Axes, optional
+            Where to draw.
+        """
+        from journeykit.plots.churn_curve import plot_hazard
+
+        step = (30 if self.unit == "days" else 1) if every is None else every
+        return plot_hazard(self, self.hazard(step), self.smoothed_hazard(), ax=ax)
+
+    def plot_given(self, *active: Any, ax: Axes | None = None) -> Axes:
+        """Draw how much longer customers stay who are still there at an age, a line for each; return the axes.
+
+        Parameters
+        ----------
+        *active : str, timedelta or number
+            Ages at which customers are known to be there.
+        ax : Axes, optional
+            Where to draw.
+        """
+        from journeykit.plots.churn_curve import plot_given
+
+        if "segment" in self.summary and len(self.summary) > 1:
+            raise ParameterError(
+                "plot_given draws a line for each age: choose a segment with log.customers_where first"
+            )
+        last = self.risk["time"].max()
+        curves = []
+        for each in (age(one) for one in active or (0,)):
+            times = self.risk["time"][self.risk["time"] >= each].tolist()
+            curves.append((each, self.given(each, *times)))
+        if not any(len(rows) for _, rows in curves):
+            raise ParameterError(f"nobody is watched at {active}: the longest watched age is {last}")
+        return plot_given(self, curves, ax=ax)
+
+    def plot_sensitivity(self, ax: Axes | None = None) -> Axes:
+        """Draw what other silences would have said: who is still there, and who came back; return the axes."""
+        from journeykit.plots.churn_curve import plot_sensitivity
+
+        if self.sensitivity.empty:
+            raise ParameterError("there are no other silences: sensitivity is for Inactivity, measured from a log")
+        return plot_sensitivity(self, ax=ax)
+
     def customers(self, row: int | str, log: Any = None) -> pd.Index:
         """Return the customers who ended at a row of `table`, or all of a segment; computed again.
 

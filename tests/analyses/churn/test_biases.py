@@ -276,11 +276,11 @@ def test_behaviour_of_a_whole_tenure_knows_how_long_it_was(helped):
     # Mantel & Byar's test: those who have asked against those who have not yet, each from when it is known.
     test = survival_curve(
         Tenures.from_durations(
-            by_day.duration, rows["event"], by_day.enters, rows["asked"].map({0: "not yet", 1: "asked"}),
-            customers=rows["customer"],
+            by_day.duration, rows["event"], by_day.enters, rows["asked"].map({0: "not yet", 1: "asked"})
         )
     ).overall_test  # fmt: skip
     assert test["p_value"].iloc[0] > 0.01
+    assert (by_day.table.groupby("customer")["event"].sum() <= 1).all()
     for covariates in ({"asked": pd.Series(1, index=asked)}, ["help"]):
         with pytest.raises(ParameterError, match=r"without times|say until when it counts"):
             tenures(helped, **rule, covariates=covariates)
@@ -310,5 +310,6 @@ def test_the_report_of_a_range_watches_on_and_its_starts_are_those_of_the_whole_
     assert table["started_at"].between(first, end, inclusive="left").all()
     truth = share_there(table["duration_days"])
     assert ours(log, between=(first, end)) == pytest.approx(truth, abs=NEAR)
-    naive = survival_curve(log.between(first), churn=SILENCE).at(AGE)
-    assert abs(float(naive["survival"].iloc[0]) - truth) > NEAR
+    naive = tenures(log.between(first, end), churn=SILENCE)
+    assert len(naive.table) > 1.5 * len(table)  # customers of before, as if they had started then
+    assert not naive.table["event"].mean() > 0.5 * table["event"].mean()  # and nobody is watched after the range
