@@ -28,6 +28,14 @@ EDGE = 12.0
 """Logarithm of a parameter beyond which it is on its way to 0 or to infinity."""
 
 
+class NoMaximumError(ParameterError):
+    """The likelihood has no maximum that could be found; how high it was seen stands in `log_likelihood`."""
+
+    def __init__(self, message: str, log_likelihood: float) -> None:
+        super().__init__(message)
+        self.log_likelihood = log_likelihood
+
+
 @dataclass(frozen=True)
 class Maximum:
     """Parameters at the maximum of a likelihood.
@@ -109,8 +117,8 @@ def maximise(
 
     Raises
     ------
-    ParameterError
-        If there is no maximum inside, or it could not be found.
+    NoMaximumError
+        If there is none inside, or it could not be found; a ParameterError.
     """
     from scipy.optimize import minimize
 
@@ -135,7 +143,11 @@ def maximise(
         )
         ends.append(found)
     logs = min(ends, key=lambda end: float(end.fun)).x
-    logs, curvature = _climb(exact, first, logs, names, told)
+    logs, curvature = _climb(exact, first, logs)
+    if curvature is None:
+        reached = float(log_likelihood(np.exp(np.clip(logs, -60, 60))))
+        far = ", ".join(f"{name} = {np.exp(log):.3g}" for name, log in zip(names, logs, strict=True))
+        raise NoMaximumError(f"the likelihood has no maximum that could be found ({far}){told}", reached)
     covariance: Floats = np.asarray(np.linalg.inv(curvature), dtype=np.float64)
     return Maximum(tuple(names), logs, covariance, float(log_likelihood(np.exp(logs))))
 
@@ -145,13 +157,12 @@ def _scaled(function: Callable[[Floats], float], scale: float, logs: Floats) -> 
 
 
 def _climb(
-    loss: Callable[[Floats], float],
-    coarse: Callable[[Floats], float],
-    logs: Floats,
-    names: Sequence[str],
-    told: str,
-) -> tuple[Floats, Floats]:
-    """Go on by Newton's method, with the quicker function's curvature; return the parameters and the curvature."""
+    loss: Callable[[Floats], float], coarse: Callable[[Floats], float], logs: Floats
+) -> tuple[Floats, Floats | None]:
+    """Go on by Newton's method, with the quicker function's curvature; return where it ends, and the curvature.
+
+    Without a maximum there is no curvature.
+    """
     for _ in range(40):
         if np.abs(logs).max() > EDGE:
             break
@@ -172,8 +183,7 @@ def _climb(
                 break
             step = step / 2
         logs = logs - step
-    far = [f"{name} = {np.exp(log):.3g}" for name, log in zip(names, logs, strict=True)]
-    raise ParameterError(f"the likelihood has no maximum that could be found ({', '.join(far)}){told}")
+    return logs, None
 
 
 def _slope(function: Callable[[Floats], float], at: Floats) -> Floats:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from journeykit.errors import ParameterError
 from journeykit.estimators.beta_geometric import BetaGeometric
 from journeykit.estimators.buyers import Buyers
-from journeykit.estimators.maximum import Maximum, maximise
+from journeykit.estimators.maximum import Maximum, NoMaximumError, maximise
 from journeykit.estimators.pareto_nbd import ParetoNbd
 
 Floats = npt.NDArray[np.float64]
@@ -56,9 +56,18 @@ MODELS: Final[Mapping[str, Model]] = MappingProxyType(
 """Name of a method → its model."""
 
 _TOLD = (
-    ": customers may all be alike, or hardly anybody may seem to have left. A longer log, another method, or a small "
-    "penalizer (0.001) may help"
+    ": customers may all be alike, in how often they buy or in when they leave. A longer log, another method, or a "
+    "small penalizer (0.001) may help"
 )
+
+NO_LEAVING = (1e-9, 1.0)
+"""Third and fourth parameter of each model with which nobody leaves, for all that can be seen."""
+
+NO_BETTER = 0.01
+"""A model that is no better than one without leaving, by the logarithm of the likelihood, has learnt nothing of it."""
+
+UNSURE = 3.0
+"""Standard error of the logarithm of a parameter above which we look whether it has."""
 
 
 def expected_purchases(model: Model, theta: Floats, buyers: Buyers, horizon: float) -> Floats:
@@ -83,7 +92,8 @@ def fit_repeat_buying(buyers: Buyers, method: str = "pareto_nbd", penalizer: flo
     Raises
     ------
     ParameterError
-        If nobody buys again, or the likelihood has no maximum.
+        If nobody buys again, nobody seems to leave, or the likelihood has
+        no maximum.
 
     Examples
     --------
@@ -100,13 +110,39 @@ def fit_repeat_buying(buyers: Buyers, method: str = "pareto_nbd", penalizer: flo
             f"nobody of {customers:g} customers bought again: there is nothing that a model of repeat buying could "
             "learn from"
         )
-    model = MODELS[method]
+    model, starts = MODELS[method], MODELS[method].starts(total / time, time / customers)
     rough = buyers.coarse(STEPS) if len(buyers.x) > COARSE_ABOVE else None
-    return maximise(
-        lambda theta: model.log_likelihood(theta, buyers),
-        model.starts(total / time, time / customers),
-        model.names,
-        coarse=None if rough is None else lambda theta: model.log_likelihood(theta, rough),
-        penalty=(lambda theta: customers * penalizer * float(theta @ theta)) if penalizer else None,
-        told=_TOLD,
-    )
+    try:
+        fit = maximise(
+            lambda theta: model.log_likelihood(theta, buyers),
+            starts,
+            model.names,
+            coarse=None if rough is None else lambda theta: model.log_likelihood(theta, rough),
+            penalty=(lambda theta: customers * penalizer * float(theta @ theta)) if penalizer else None,
+            told=_TOLD,
+        )
+    except NoMaximumError as error:
+        _refuse_no_leaving(model, buyers, starts, error.log_likelihood)
+        raise
+    if np.sqrt(np.diag(fit.covariance)).max() > UNSURE:
+        _refuse_no_leaving(model, buyers, starts, fit.log_likelihood)
+    return fit
+
+
+def _refuse_no_leaving(model: Model, buyers: Buyers, starts: list[Floats], reached: float) -> None:
+    """Raise ParameterError if customers are as likely to have never left: then no model of leaving can be told."""
+    try:
+        fit = maximise(
+            lambda theta: model.log_likelihood(np.array([*theta, *NO_LEAVING]), buyers),
+            [start[:2] for start in starts[:2]],
+            model.names[:2],
+        )
+    except NoMaximumError:
+        return
+    if reached < fit.log_likelihood + NO_BETTER:
+        r, alpha = fit.values
+        raise ParameterError(
+            "nobody seems to leave: those who have been silent for long come back as often as their pace of buying "
+            f"(r = {r:.3g}, alpha = {alpha:.3g}) says. The log may be too short for anybody to have left, sales may "
+            "be rising, or its first customers may be old ones (a washout leaves them out)"
+        )

@@ -119,7 +119,7 @@ class BuyingModel(Result):
         Examples
         --------
         >>> log = jk.load_sample("guitar_shop")
-        >>> model = jk.buying_model(log, purchase="order", spend="gamma_gamma")
+        >>> model = jk.buying_model(log, "mbg_nbd", "gamma_gamma", purchase="order")
         >>> best = model.predict("180d").nlargest(10, "expected_value")
         >>> bool((best["expected_value"] > 0).all())
         True
@@ -277,7 +277,7 @@ class BuyingModel(Result):
         Examples
         --------
         >>> log = jk.load_sample("guitar_shop")
-        >>> model = jk.buying_model(log, purchase="order")
+        >>> model = jk.buying_model(log, "mbg_nbd", purchase="order")
         >>> again = type(model).from_json(model.to_json())
         >>> again.predict(log=log).equals(model.predict())
         True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ from journeykit.log import read_log
 from journeykit.text import has_label, language
 from tests.estimators.test_repeat_buying import PUBLISHED, THETA
 from tests.helpers import event_rows, make_log, shuffle
-from tests.real_logs import cdnow_log
+from tests.real_logs import cdnow_log, retail_log
 
 DAY_0 = 19723  # 2024-01-01, in days since 1970
 
@@ -228,6 +229,12 @@ def test_all_of_cdnow_is_no_other_story():
     assert values[:3] == pytest.approx(PUBLISHED["pareto_nbd"][0][:3], rel=0.15)
 
 
+def test_a_year_of_a_gift_shop_tells_nothing_of_leaving_and_we_say_so():
+    # Half of its customers are older than the log, and sales rise towards Christmas.
+    with pytest.raises(ParameterError, match=r"nobody seems to leave.*sales may be rising"):
+        buying_model(retail_log(), "mbg_nbd", purchase="order")
+
+
 def test_tables_hold_together(model):
     row = model.summary.iloc[0]
     each = model.predict()
@@ -361,8 +368,10 @@ def test_what_is_not_sound_is_said(shop):
     plain = buying_model(shop, "mbg_nbd")
     assert "has not been tested" in plain.describe()
     assert plain.holdout.empty
-    short = load_sample("guitar_shop").between(None, "2023-04-01")
-    assert "flat in s and beta" in buying_model(short, purchase="order").describe()  # nobody has had time to leave
+    bounds = {"estimate_low": [1.0, 0.0, 0.01, 1.0], "estimate_high": [2.0, 2.0, 2.0, np.inf]}
+    flat = replace(plain, table=plain.table.assign(**bounds)).describe()
+    assert "flat in alpha and b" in flat
+    assert "hardly tell a:" in flat
     held_back = buying_model(shop, "mbg_nbd", penalizer=0.001)
     assert "held back by a penalty" in held_back.describe()
     first = int((shop.days[shop.offsets[:-1]] < DAY_0 + 7).sum())
@@ -398,6 +407,9 @@ def test_what_cannot_be_asked_is_refused(shop):
         buying_model(visits, spend="gamma_gamma", purchase="order")
     with pytest.raises(ParameterError, match="nobody of 2 customers bought again"):
         buying_model(visits, purchase="order")
+    for method in PUBLISHED:
+        with pytest.raises(ParameterError, match="nobody seems to leave"):
+            buying_model(load_sample("guitar_shop").between(None, "2023-04-01"), method, purchase="order")
     with pytest.raises(ParameterError, match="holdout leaves nothing"):
         buying_model(shop, holdout="300d")
     with pytest.raises(ParameterError, match="whole days"):
