@@ -65,6 +65,13 @@ def range_us(between: Any, timezone: str) -> tuple[int | None, int | None]:
     return start, end
 
 
+def range_shown(between: tuple[int | None, int | None], timezone: str) -> tuple[pd.Timestamp | None, ...] | None:
+    """Show a range that `range_us` has read, for a result's `params`: None where none was asked for."""
+    if between == (None, None):
+        return None
+    return tuple(None if each is None else as_timestamp(each, timezone) for each in between)
+
+
 def period_edges(start: int, end: int, *, period: str, timezone: str, week_start: str = "monday") -> NDArray[np.int64]:
     """Begin of each local period from the one that holds `start` to the first at or after `end`.
 

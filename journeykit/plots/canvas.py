@@ -51,6 +51,19 @@ def bare(ax: Axes, *, grid: str | None = None) -> Axes:
     return ax
 
 
+def table_under(ax: Axes, above: Axes, rows: list[str], title: str, *, pad: float = 20) -> Axes:
+    """Make axes a place for numbers under a curve's axes: the same horizontal scale, a row a line, no frame."""
+    ax.set_xlim(above.get_xlim())
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    for side in ("top", "right", "bottom", "left"):
+        ax.spines[side].set_visible(False)
+    ax.set_xticks([])
+    ax.tick_params(axis="y", length=0, pad=pad)
+    ax.set_title(title, loc="left", fontsize=9.5, color=MUTED)
+    ax.set_yticks(range(len(rows)), rows, parse_math=False)
+    return ax
+
+
 def read_from_right(ax: Axes) -> None:
     """Mirror horizontal reading where the language runs from right to left: the vertical axis moves to the right."""
     from journeykit.text import direction

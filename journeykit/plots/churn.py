@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from journeykit.plots.canvas import COLOURS, FAINT, INK, MUTED, bare, new_axes, new_figure, percent_axis
+from journeykit.plots.canvas import COLOURS, FAINT, INK, MUTED, bare, new_axes, new_figure, percent_axis, table_under
 from journeykit.text import format_value, label, say, word
 
 if TYPE_CHECKING:
@@ -208,14 +208,8 @@ def _apart(heights: list[float], gap: float, low: float, high: float) -> list[fl
 
 def _number_at_risk(result: Any, ax: Axes, segments: list[str], above: Axes) -> None:
     """Write under the curves how many customers are watched at each tick."""
-    ax.set_xlim(above.get_xlim())
-    ax.set_ylim(len(segments) - 0.4, -0.6)
-    for side in ("top", "right", "bottom", "left"):
-        ax.spines[side].set_visible(False)
-    ax.set_xticks([])
-    ax.tick_params(axis="y", length=0, pad=20)
-    ax.set_title(say("churn.watched"), loc="left", fontsize=9.5, color=MUTED)
-    ax.set_yticks(range(len(segments)), [word(segment) if len(segments) > 1 else "" for segment in segments])
+    rows = [word(segment) if len(segments) > 1 else "" for segment in segments]
+    table_under(ax, above, rows, say("churn.watched"))
     counts = result.at_risk([tick for tick in above.get_xticks() if tick <= ax.get_xlim()[1]])
     if len(result.summary) > len(segments):
         more = say("churn.more_segments", segments=len(result.summary) - len(segments))

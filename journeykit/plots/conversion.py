@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from journeykit.plots.canvas import COLOURS, FAINT, INK, MUTED, bare, new_axes, new_figure, percent_axis
+from journeykit.plots.canvas import COLOURS, FAINT, INK, MUTED, bare, new_axes, new_figure, percent_axis, table_under
 from journeykit.text import format_value, say, word
 
 if TYPE_CHECKING:
@@ -177,20 +177,13 @@ def _last(rows: pd.DataFrame, column: str) -> float:
 
 def _risk_table(result: ConversionCurve, ax: Axes, groups: list[Any], above: Axes) -> None:
     """Write how many were still on the way and watched at each tick."""
-    ax.set_xlim(above.get_xlim())
-    ax.set_ylim(len(groups) - 0.4, -0.6)
-    for side in ("top", "right", "bottom", "left"):
-        ax.spines[side].set_visible(False)
-    ax.set_xticks([])
-    ax.tick_params(axis="y", length=0, pad=22)
-    ax.set_title(say("conversion.watched"), loc="left", fontsize=9.5, color=MUTED)
-    ax.set_yticks(range(len(groups)), ["" if group is None else word(group) for group in groups])
+    rows = ["" if group is None else word(group) for group in groups]
+    table_under(ax, above, rows, say("conversion.watched"), pad=22)
     for text in ax.get_yticklabels():
-        text.set_parse_math(False)
         text.set_color(INK)
     for i, group in enumerate(groups):
-        rows = result.watched if group is None else result.watched[result.watched["segment"] == group]
-        for time, n in rows[["time_seconds", "at_risk"]].to_numpy().tolist():
+        own = result.watched if group is None else result.watched[result.watched["segment"] == group]
+        for time, n in own[["time_seconds", "at_risk"]].to_numpy().tolist():
             if time <= above.get_xlim()[1] * (1 + 1e-9):
                 ax.text(time, i, format_value("customers", int(n)), ha="center", va="center", fontsize=9, color=INK)
     if len(result.summary) > len(groups):

@@ -12,7 +12,7 @@ from journeykit.analyses.conversion.counts import list_customers
 from journeykit.analyses.conversion.estimate import estimate
 from journeykit.analyses.conversion.grid import read_times
 from journeykit.analyses.conversion.plan import RESERVED, Plan, make_plan
-from journeykit.log.calendar import as_timestamp
+from journeykit.log.calendar import as_timestamp, range_shown
 from journeykit.results.base import Result, left_out_table, metric_table
 from journeykit.schema import SECOND, check_one_of
 
@@ -247,7 +247,6 @@ def conversion_curve(
 
 
 def _params(log: Any, plan: Plan, horizon: float) -> dict[str, Any]:
-    start, end = plan.between
     kind = ("_attempts" if plan.count == "attempts" else "") + ("_competing" if plan.others else "")
     return {
         "steps": [step.name for step in plan.steps],
@@ -258,9 +257,7 @@ def _params(log: Any, plan: Plan, horizon: float) -> dict[str, Any]:
         "count": plan.count,
         "unit": log.unit,
         "by": plan.by,
-        "between": None
-        if (start, end) == (None, None)
-        else tuple(None if each is None else as_timestamp(each, log.timezone) for each in (start, end)),
+        "between": range_shown(plan.between, log.timezone),
         "confidence": plan.confidence,
         "observed_until": as_timestamp(log.observed_until, log.timezone),
         "definition": f"conversion_curve{kind}/1",

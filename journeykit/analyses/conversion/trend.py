@@ -11,7 +11,7 @@ import pandas as pd
 from journeykit.analyses.conversion.trend_counts import Part, list_trend_customers
 from journeykit.analyses.conversion.trend_estimate import SIDES, Trend
 from journeykit.analyses.conversion.trend_plan import TrendPlan, make_trend_plan
-from journeykit.log.calendar import as_timestamp
+from journeykit.log.calendar import as_timestamp, range_shown
 from journeykit.results.base import Result, left_out_table, metric_table
 from journeykit.schema import SECOND, check_one_of
 
@@ -261,7 +261,6 @@ def funnel_trend(
 
 
 def _params(log: Any, plan: TrendPlan) -> dict[str, Any]:
-    start, end = plan.between
     return {
         "steps": list(plan.names),
         "from_step": plan.from_step,
@@ -273,9 +272,7 @@ def _params(log: Any, plan: TrendPlan) -> dict[str, Any]:
         "clock": plan.clock,
         "unit": log.unit,
         "by": plan.by,
-        "between": None
-        if (start, end) == (None, None)
-        else tuple(None if each is None else as_timestamp(each, log.timezone) for each in (start, end)),
+        "between": range_shown(plan.between, log.timezone),
         "timezone": log.timezone,
         "confidence": plan.confidence,
         "observed_until": as_timestamp(log.observed_until, log.timezone),
