@@ -167,7 +167,7 @@ def test_what_can_not_be_judged_is_refused():
 @pytest.mark.parametrize(("silence", "horizon"), [("90d", "90d"), ("60d", "30d"), ("60d", "90d")])
 @pytest.mark.parametrize("regular", [False, True])
 def test_every_tenth_of_100000_customers_is_within_2_points(silence, horizon, regular):
-    log = population(260_000, seed=11, regular=regular)
+    log = population(290_000, seed=11, regular=regular)
     model = churn_model(jk.tenures(log, churn=jk.Inactivity(silence), covariates="kind"))
     found = model.evaluate(split="2025-11-01", horizon=horizon)
     assert found.summary["customers"].iloc[0] >= 100_000
@@ -199,8 +199,8 @@ def test_real_customers_are_foreseen_better_than_by_simple_means(name, silence, 
 
 
 @pytest.mark.slow
-def test_the_simulated_shop_is_foreseen(shop_customers=60_000):
-    log, _ = jk.simulate_journeys(shop_customers, months=18, rng=3)
+def test_the_simulated_shop_is_foreseen():
+    log, _ = jk.simulate_journeys(60_000, months=18, rng=3)
     tenures = jk.tenures(log, churn=jk.Inactivity("90d"), covariates={"kind": "segment", "device": "device"})
     found = churn_model(tenures).evaluate(split="2024-03-31", horizon="90d")
     assert (found.table["predicted_rate"] - found.table["observed_rate"]).abs().max() < 0.03

@@ -239,3 +239,67 @@ def test_a_covariate_window_must_be_over():
     prediction = churn_model(tenures).predict(horizon="60d")
     assert (prediction.table["age_days"] >= 30).all()
     assert prediction.left_out["reason"].tolist() == ["churn_model.not_known_yet"]
+
+
+# -- contracts, and covariates that change ---------------------------------------------------
+
+
+def contracts(n=3000, seed=2):
+    """Monthly contracts, renewed with 9 chances in 10 (7 in 10 by the fickle), watched for a year."""
+    rng = np.random.default_rng(seed)
+    start = rng.integers(0, 150, n)
+    fickle = rng.random(n) < 0.4
+    terms = rng.geometric(np.where(fickle, 0.3, 0.1))
+    rows = [
+        (who, "paid", start[who] + 30 * term, "fickle" if fickle[who] else "firm")
+        for who in range(n)
+        for term in range(int(terms[who]))
+        if start[who] + 30 * term < 365
+    ]
+    frame = pd.DataFrame(rows, columns=["customer", "touchpoint", "day", "kind"])
+    frame["time"] = ORIGIN + pd.to_timedelta(frame.pop("day"), unit="D")
+    return jk.read_log(frame, observed_until=day(365), duplicates="keep")
+
+
+def test_contracts_are_foreseen_in_terms():
+    tenures = jk.tenures(contracts(), churn=jk.Contract(period="30d"), start="paid", covariates="kind")
+    model = churn_model(tenures)
+    prediction = model.predict(horizon=3)
+    table = prediction.table
+    assert "age_terms" in table
+    assert "within 3 terms" in prediction.describe()
+    kinds = tenures.table.drop_duplicates("customer", keep="last").set_index("customer")["kind"]
+    for kind, kept in (("fickle", 0.7), ("firm", 0.9)):
+        chance = table.loc[(kinds[table["customer"]] == kind).to_numpy(), "leave_probability"]
+        assert chance.median() == pytest.approx(1 - kept**3, abs=0.05)
+    found = model.evaluate(split="2024-07-31", horizon=3)
+    assert found.params["unit"] == "terms"
+    assert found.comparison.set_index("measure").loc["brier", "difference_high"] < 0
+    assert found.table["observed_rate"].notna().all()
+    with pytest.raises(ParameterError, match="number of terms"):
+        model.predict(horizon="90d")
+
+
+def test_covariates_that_change_are_read_as_they_stand():
+    changing = {"visits": "visit", "seen": ("ever", "visit")}
+    log = LOG.customers_where(LOG.customers[:2500])
+    tenures = jk.tenures(log, churn=jk.Inactivity("60d"), covariates="kind", changing={"visits": changing["visits"]})
+    model = churn_model(tenures)
+    assert model.params["robust"]
+    assert model.table.set_index("covariate").loc["visits", "hazard_ratio"] < 1
+    table = model.predict(horizon="60d").table
+    who = table["customer"].iloc[0]
+    named = [i for i in (1, 2, 3) if table[f"reason_{i}"].iloc[0] == "visits"]
+    visits = int((log.customer_codes == log.customers.get_loc(who)).sum())
+    for i in named:
+        assert table[f"reason_{i}_value"].iloc[0] == visits
+    found = model.evaluate(split="2025-10-27", horizon="60d")
+    assert found.comparison.set_index(["against", "measure"])["difference"].xs("brier", level="measure").max() < 0
+
+
+def test_strata_are_read_where_customers_stand():
+    model = churn_model(TENURES, strata="kind")
+    assert model.table.empty
+    assert set(model.predict(horizon="60d").table["reason_1"]) <= {
+        "recency_days", "rhythm_days", "active_days", "age_days", "comebacks", "kind",
+    }  # fmt: skip

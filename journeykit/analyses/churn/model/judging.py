@@ -17,7 +17,7 @@ from journeykit.analyses.churn.model.evaluation import (
     staying_alike,
 )
 from journeykit.analyses.churn.model.foresight import by_standing, look_ahead, names_of, past_of
-from journeykit.analyses.churn.model.standing import has_snapshots, rebuilt, standing_at
+from journeykit.analyses.churn.model.standing import has_snapshots, rebuilt, standing_at, standing_now
 from journeykit.analyses.churn.query import range_of_days
 from journeykit.analyses.churn.tenures import Tenures
 from journeykit.errors import ParameterError
@@ -31,20 +31,22 @@ if TYPE_CHECKING:
 def judge_split(model: ChurnModel, split: Any, horizon: float, bins: int) -> ChurnEvaluation:
     """Fit the model to what was known at the end of a day, and judge it by the days after."""
     tenures = model.tenures
-    if tenures is None or not has_snapshots(tenures):
+    if tenures is None or tenures.log is None or tenures.query is None:
         raise ParameterError("a split needs the log that was learned from; give tenures_test= for durations")
     day = range_of_days(tenures.log, (split, None))[0]
     observed = observed_days(tenures.log)
     if day is None or not observed.first_full < day < observed.last_full:
         raise ParameterError(f"split must be a day inside the log, got {split!r}")
+    at = pd.Timestamp(np.datetime64(day, "D"))
+    after = (at + pd.Timedelta(1, "D")).tz_localize(tenures.log.timezone)
+    known = rebuilt(tenures, tenures.log.between(None, after))
+    if not has_snapshots(tenures):
+        return _judge_terms(model, known, at, horizon, bins)
     if day + horizon > observed.last_full:
         left = observed.last_full - day
         raise ParameterError(
             f"{horizon:g} days after {split} are not observed, only {left}: split earlier, or use a shorter horizon"
         )
-    at = pd.Timestamp(np.datetime64(day, "D"))
-    after = (at + pd.Timedelta(1, "D")).tz_localize(tenures.log.timezone)
-    known = rebuilt(tenures, tenures.log.between(None, after))
     learned = _again(model, known)
     rows, unknown = standing_at(known, [at], names_of(model))
     outcome, _ = standing_at(tenures, [at], [])
@@ -72,6 +74,36 @@ def judge_split(model: ChurnModel, split: Any, horizon: float, bins: int) -> Chu
     used = {"split": at, "horizon": horizon, "unit": "days", "bins": bins, "recency_cut_days": rule.cut_days}
     reasons = {"churn_model.not_known_yet": len(unknown)}
     return _evaluation(model, predictions, ahead.times, duration, event, rows["customer"], horizon, bins, used, reasons)
+
+
+def _judge_terms(model: ChurnModel, known: Tenures, at: pd.Timestamp, horizon: float, bins: int) -> ChurnEvaluation:
+    """Judge a model of contracts: who was under contract at the split, by the terms decided since."""
+    assert model.tenures is not None
+    learned = _again(model, known)
+    rows, _ = standing_now(known, names_of(model))
+    now = model.tenures.whole()
+    key = ["customer", "spell"]
+    since = now.table[[*key, "event"]].assign(until=now.duration)
+    rows = rows.merge(since, on=key, how="inner", validate="one_to_one")
+    if rows.empty:
+        raise ParameterError(f"nobody was under contract at {at:%Y-%m-%d}")
+    ahead = look_ahead(learned, rows, horizon)
+    age = rows["age_terms"].to_numpy(dtype=np.float64)
+    duration = np.maximum(rows["until"].to_numpy(dtype=np.float64) - age, 1e-9)
+    staying = _alike_from(known.whole(), known.table["event"].to_numpy(), age, ahead.times)
+    predictions = {MODEL: (ahead.probability, ahead.staying), NULL: (1 - staying[:, -1], staying)}
+    used = {"split": at, "horizon": horizon, "unit": "terms", "bins": bins, "recency_cut_days": np.nan}
+    event = rows["event"].to_numpy()
+    return _evaluation(model, predictions, ahead.times, duration, event, rows["customer"], horizon, bins, used, {})
+
+
+def _alike_from(tenures: Tenures, event: Any, ages: Any, times: Any) -> Any:
+    """Read the Kaplan–Meier curve of all, given that each customer was there at its age."""
+    staying = np.ones((len(ages), len(times)))
+    for age in np.unique(ages).tolist():
+        curve = staying_alike(tenures.duration, event, np.concatenate([[age], age + times]), tenures.enters)
+        staying[ages == age] = curve[1:] / curve[0] if curve[0] > 0 else 0.0
+    return staying
 
 
 def _again(model: ChurnModel, tenures: Tenures) -> ChurnModel:
@@ -109,12 +141,7 @@ def judge_others(model: ChurnModel, tenures: Tenures, horizon: float, bins: int)
     own = base.table["event"].to_numpy()
     if model.params["end"] is not None:
         own = own & (base.table["end"] == model.params["end"]).to_numpy()
-    ages = np.unique(enters)
-    staying = np.ones((len(rows), len(ahead.times)))
-    for age in ages.tolist():
-        # Given that a customer was there at the age of entry.
-        curve = staying_alike(base.duration, own, np.concatenate([[age], age + ahead.times]), base.enters)
-        staying[enters == age] = curve[1:] / curve[0] if curve[0] > 0 else 0.0
+    staying = _alike_from(base, own, enters, ahead.times)
     predictions = {MODEL: (ahead.probability, ahead.staying), NULL: (1 - staying[:, -1], staying)}
     used = {"split": None, "horizon": horizon, "unit": tenures.unit, "bins": bins, "recency_cut_days": np.nan}
     return _evaluation(model, predictions, ahead.times, duration, event, table["customer"], horizon, bins, used, {})
