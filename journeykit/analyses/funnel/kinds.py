@@ -59,9 +59,9 @@ def find_kinds(log: InteractionLog, plan: Plan) -> Kinds:
         flags = np.array([log.touchpoints.isin(_names(step)) for step in wanted], dtype=np.uint8).T
         codes = log.touchpoint_codes
     elif log.stage_codes is not None and all(_is_stage(step) for step in wanted):
-        # The last row is for code -1, an event without a stage.
+        # The last row is for an event without a stage: its code -1 becomes the last, as loops may index without sign.
         flags = np.array([[name in _names(step) for name in (*log.stages, None)] for step in wanted], np.uint8).T
-        codes = log.stage_codes.astype(np.int32)
+        codes = np.where(log.stage_codes < 0, len(log.stages), log.stage_codes).astype(np.int32)
     else:
         codes, flags = _combine([step.mask(log) for step in wanted], log.n_events)
     # Kind 0 first, whether it occurs or not.
