@@ -21,10 +21,17 @@ STEP = 5e-3
 SHORT_STEP = 1e-4
 """Step of differences of first order."""
 
-NEAR = 1e-6
-"""How much higher the logarithm of the likelihood may still be, by its slope and curvature, where we stop."""
+NEAR, NEAR_RIDGE = 1e-6, 1e-4
+"""How much higher the logarithm of the likelihood may still be, by its slope and curvature, where we stop; the second
+on a ridge."""
 
-EDGE = 12.0
+RIDGE = 0.1
+"""Curvature below which it is a ridge: the standard error of a logarithm is then above 3."""
+
+FLAT = 1e-8
+"""Curvature, as a share of the largest, below which differences cannot tell it from none."""
+
+EDGE = 15.0
 """Logarithm of a parameter beyond which it is on its way to 0 or to infinity."""
 
 
@@ -98,7 +105,8 @@ def maximise(
     From each start the way up is looked for by the quasi-Newton method of
     Broyden, Fletcher, Goldfarb and Shanno, on the scale of logarithms; from
     the best end on by Newton's, until by slope and curvature less than
-    `NEAR` is left to gain. What ends elsewhere is an error.
+    `NEAR` is left to gain; or `NEAR_RIDGE` where two parameters run away
+    together and it hardly matters. What ends elsewhere is an error.
 
     Parameters
     ----------
@@ -171,10 +179,11 @@ def _climb(
         # Where it is not yet a bowl: down the slope along each direction, by the size of its curvature.
         bent = np.maximum(np.abs(values), 1e-3 * np.abs(values).max() + 1e-12)
         step = directions @ ((directions.T @ slope) / bent)
-        if values[0] > 0 and slope @ step / 2 < NEAR:
-            curvature = _curvature(loss, logs)
-            if np.linalg.eigvalsh(curvature)[0] > 0 and slope @ np.linalg.solve(curvature, slope) / 2 < 10 * NEAR:
-                return logs, curvature
+        if values[0] > -FLAT * values[-1] and slope @ step / 2 < (NEAR if values[0] > RIDGE else NEAR_RIDGE):
+            values, directions = np.linalg.eigh(_curvature(loss, logs))
+            if values[0] > -FLAT * values[-1]:
+                # A ridge that rises for ever, by less and less, is as good as flat: then the intervals are endless.
+                return logs, (directions * np.maximum(values, FLAT * values[-1])) @ directions.T
             coarse = loss
         step *= min(1.0, 1.0 / max(np.abs(step).max(), 1e-12))
         here = loss(logs)
