@@ -45,12 +45,14 @@ class AftFit:
     n: int
     events: int
 
-    def hazard(self, x: Any, begins: Any, ends: Any) -> tuple[Floats, Floats]:
-        """Cumulative hazard from one time to another, row by row, and its standard error."""
+    def hazard(self, x: Any, begins: Any, ends: Any, *, errors: bool = True) -> tuple[Floats, Floats]:
+        """Cumulative hazard from one time to another, row by row, and its standard error (NaN if not wanted)."""
         values = np.asarray(x, dtype=np.float64)
         centre = self.intercept + values @ self.coefficients
         upto, slopes = self._hazard_until(values, centre, np.broadcast_to(ends, len(values)).astype(np.float64))
         before, less = self._hazard_until(values, centre, np.broadcast_to(begins, len(values)).astype(np.float64))
+        if not errors:
+            return upto - before, np.full(len(values), np.nan)
         slopes -= less
         variance = np.einsum("ij,jk,ik->i", slopes, self.covariance, slopes, optimize=True)
         return upto - before, np.sqrt(np.maximum(variance, 0))

@@ -98,6 +98,8 @@ def predicted_hazard(
     begins: Any,
     ends: Any,
     stratum: Any = None,
+    *,
+    errors: bool = True,
 ) -> tuple[Floats, Floats]:
     """Cumulative hazard from one age to another, row by row, and its standard error.
 
@@ -111,6 +113,8 @@ def predicted_hazard(
         Ages: hazard over (begins, ends].
     stratum : array of int, optional
         Place of each row's stratum in `base.strata`.
+    errors : bool
+        Whether standard errors are wanted: most of the work. NaN if not.
 
     Returns
     -------
@@ -127,7 +131,7 @@ def predicted_hazard(
     first, last = np.broadcast_to(begins, n).astype(np.float64), np.broadcast_to(ends, n).astype(np.float64)
     if (last < first).any():
         raise ParameterError("ages must not end before they begin")
-    hazard, se = np.empty(n), np.empty(n)
+    hazard, se = np.empty(n), np.full(n, np.nan)
     ratio = np.exp(values @ coefficients)
     for code in np.unique(place).tolist():
         rows = np.flatnonzero(place == code)
@@ -140,10 +144,12 @@ def predicted_hazard(
             i = np.searchsorted(base.times[a:b], first[some], side="right")
             j = np.searchsorted(base.times[a:b], last[some], side="right")
             rise = grown[j] - grown[i]
-            q = moment[j] - moment[i] - values[some] * rise[:, np.newaxis]
-            variance = spread[j] - spread[i] + np.einsum("ij,jk,ik->i", q, covariance, q, optimize=True)
             seen = last[some] <= base.reach[code]
             hazard[some] = np.where(seen, ratio[some] * rise, np.nan)
+            if not errors:
+                continue
+            q = moment[j] - moment[i] - values[some] * rise[:, np.newaxis]
+            variance = spread[j] - spread[i] + np.einsum("ij,jk,ik->i", q, covariance, q, optimize=True)
             se[some] = np.where(seen, ratio[some] * np.sqrt(np.maximum(variance, 0)), np.nan)
     return hazard, se
 

@@ -86,7 +86,7 @@ def ahead_by_age(
     z = z_value(confidence)
     times = grid_of(horizon)
     total, se, beyond = hazard.between(x, age, age + horizon, place)
-    grown = np.column_stack([hazard.between(x, age, age + time, place)[0] for time in times])
+    grown = np.column_stack([hazard.between(x, age, age + time, place, errors=False)[0] for time in times])
     if others is None:
         staying = np.exp(-grown)
         probability, low, high = leaving_interval(total, se, z)
@@ -97,7 +97,9 @@ def ahead_by_age(
             other_names = [str(name) for name in others.strata]
             chosen = np.array([other_names.index(name) if name in other_names else -1 for name in names])
             other_place = np.where(place >= 0, chosen[np.maximum(place, 0)], -1)
-        competing = np.column_stack([others.between(x, age, age + time, other_place)[0] for time in times])
+        competing = np.column_stack(
+            [others.between(x, age, age + time, other_place, errors=False)[0] for time in times]
+        )
         competing = np.nan_to_num(competing, nan=0.0)
         staying = np.exp(-grown - competing)
         probability = _incidence(grown, competing)

@@ -78,7 +78,7 @@ class Hazard:
         return [""] if self.base is None else self.base.strata
 
     def between(
-        self, design: Any, begins: Any, ends: Any, stratum: Any = None
+        self, design: Any, begins: Any, ends: Any, stratum: Any = None, *, errors: bool = True
     ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
         """Cumulative hazard over (begins, ends] of ages, its standard error, and whether it is beyond what was watched.
 
@@ -90,7 +90,7 @@ class Hazard:
         n = len(x)
         first, last = np.broadcast_to(begins, n).astype(float), np.broadcast_to(ends, n).astype(float)
         if self.aft is not None:
-            hazard, se = self.aft.hazard(x, first - self.origin, last - self.origin)
+            hazard, se = self.aft.hazard(x, first - self.origin, last - self.origin, errors=errors)
             return hazard, se, last > self.reach
         assert self.base is not None
         place = np.zeros(n, np.int64) if stratum is None else np.asarray(stratum, dtype=np.int64)
@@ -101,7 +101,7 @@ class Hazard:
         inside = known & (last <= reach)
         if inside.any():
             hazard[inside], se[inside] = predicted_hazard(
-                *arguments, x[inside], first[inside], last[inside], place[inside]
+                *arguments, x[inside], first[inside], last[inside], place[inside], errors=errors
             )
         beyond = known & ~inside
         if beyond.any():
@@ -109,10 +109,12 @@ class Hazard:
             asked = last[beyond] - np.minimum(first[beyond], limit)
             stretch = np.minimum(np.maximum(asked, 1.0), np.maximum(limit / 2, 1.0))
             stretch = np.minimum(stretch, np.maximum(limit, 1e-9))
-            tail, tail_se = predicted_hazard(*arguments, some, np.maximum(limit - stretch, 0), limit, place[beyond])
+            tail, tail_se = predicted_hazard(
+                *arguments, some, np.maximum(limit - stretch, 0), limit, place[beyond], errors=errors
+            )
             tail, tail_se = tail / stretch, tail_se / stretch
             start = np.minimum(first[beyond], limit)
-            seen, seen_se = predicted_hazard(*arguments, some, start, limit, place[beyond])
+            seen, seen_se = predicted_hazard(*arguments, some, start, limit, place[beyond], errors=errors)
             after = last[beyond] - np.maximum(first[beyond], limit)
             hazard[beyond], se[beyond] = seen + after * tail, seen_se + after * tail_se
         return hazard, se, beyond
