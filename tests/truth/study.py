@@ -37,6 +37,21 @@ def funnel_study(seed: int, customers: int = CUSTOMERS) -> Iterator[Row]:
                         yield (prefix + rate, segment, row["stage"], OURS, *found, n, truth)
             for route, stage, found in naive.funnel_routes(table):
                 yield (f"{prefix}reach_rate", segment, stage, route, *found, true.loc[(segment, stage), "reach_rate"])
+                if entry == "first":  # the same question: within the window of the first entry
+                    yield ("curve_rate", segment, stage, route, *found, true.loc[(segment, stage), "reach_rate"])
+    yield from _conversion(log)
+
+
+def _conversion(log: jk.InteractionLog) -> Iterator[Row]:
+    """Read conversion curves at the end of the window: every entry counts for as long as it was watched."""
+    true = shop.true_funnel("first")
+    for place, stage in enumerate(shop.STAGES[1:4], start=1):
+        steps = [jk.Step(stage=each) for each in shop.STAGES[: place + 1]]
+        by_segment = jk.conversion_curve(log, steps, within=shop.FIRST_WITHIN, by="segment").summary
+        whole = jk.conversion_curve(log, steps, within=shop.FIRST_WITHIN).summary.assign(segment=shop.ALL)
+        for row in pd.concat([by_segment, whole]).itertuples():
+            found = (row.conversion_rate, row.conversion_rate_low, row.conversion_rate_high, row.customers)
+            yield ("curve_rate", row.segment, stage, OURS, *found, true.loc[(row.segment, stage), "reach_rate"])
 
 
 def retention_study(seed: int, customers: int = CUSTOMERS) -> Iterator[Row]:

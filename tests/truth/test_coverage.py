@@ -42,6 +42,16 @@ def assert_covers_as_wilson(rows):
     assert_pooled(rows)
 
 
+def assert_covers_as_greenwood(rows):
+    """Unbiased, and covering 95% give or take chance and a point: intervals of curves are for large samples."""
+    cells = study.by_cell(rows)
+    z = family_z(len(cells))
+    assert (cells["bias"].abs() <= z * cells["bias_error"]).all(), cells
+    chance = z * np.sqrt(0.95 * 0.05 / LOGS)
+    assert ((cells["coverage"] - 0.95).abs() <= chance + 0.01).all(), cells
+    assert_pooled(rows, known=0.01)
+
+
 def assert_pooled(rows, known=0.003):
     """Over all cells the coverage is 95%, give or take chance and what is known of the interval."""
     coverage, error = study.pooled(rows)
@@ -65,12 +75,13 @@ def test_funnel_intervals_cover_the_truth_and_counting_the_immature_does_not():
     assert set(rows["segment"]) == {*shop.SEGMENTS, shop.ALL}
     assert_covers_as_wilson(of_ours(rows, "reach_rate", "step_rate"))
     assert_covers_as_wilson(of_ours(rows, "first_reach_rate", "first_step_rate"))
+    assert_covers_as_greenwood(of_ours(rows, "curve_rate"))
     whole = [(shop.ALL, stage) for stage in ("consideration", "purchase", "retention")]
     # Of first entries, the immature are lost; with all entries, later ones also add second chances to the old.
     assert_off(rows, quantity="first_reach_rate", route="immature as lost", sign=-1, least=0.005, cells=whole)
     assert_off(rows, quantity="reach_rate", route="immature as lost", sign=-1, least=0.005, cells=whole[2:])
     assert_off(rows, quantity="reach_rate", route="immature as lost", sign=1, least=0.005, cells=whole[:2])
-    for quantity in ("first_reach_rate", "reach_rate"):
+    for quantity in ("first_reach_rate", "reach_rate", "curve_rate"):
         assert_off(rows, quantity=quantity, route="late converters kept", sign=1, least=0.03, cells=whole)
 
 

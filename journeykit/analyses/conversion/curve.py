@@ -51,8 +51,8 @@ class ConversionCurve(Result):
         `mean_seconds` without having converted, counting no more than the
         horizon. Each with `_low` and `_high`.
     comparison : DataFrame
-        One row a pair of segments, empty with one: `a`, `b`,
-        `horizon_seconds`, `difference_rate` (b − a, at the horizon) with
+        One row a pair of segments, empty with one (with more than 20, each
+        against the first): `a`, `b`, `horizon_seconds`, `difference_rate` (b − a, at the horizon) with
         interval (unadjusted), `p_value`, `p_value_holm`; `test` of the whole
         curves (`"logrank"`; `"gray"` with `competing`; `"…_robust"` where a
         customer may have several entries), its `statistic`, `test_p_value`,

@@ -114,20 +114,24 @@ def _by_group(rows: pd.DataFrame, kinds: Any, n_ends: int) -> dict[int, pd.DataF
 
 
 def make_curve(
-    group: int, end: int, rows: pd.DataFrame, confidence: float, changes: pd.DataFrame | None = None
+    group: int,
+    end: int,
+    rows: pd.DataFrame,
+    confidence: float,
+    *,
+    independent: pd.DataFrame | None = None,
+    changes: pd.DataFrame | None = None,
 ) -> Curve:
-    """Estimate one curve; with `changes` (`cluster_changes`), of customers with several entries."""
-    from journeykit.estimators.competing import aalen_johansen
-
+    """Estimate one curve, from `aalen_johansen` of independent entries or from the `cluster_changes` of others."""
     column = f"events_{end}"
     influence = incidence_influence(rows, column)
-    if changes is None:
-        found = aalen_johansen(rows, confidence)
-        own = found[found["end"] == str(end)]
+    if independent is not None:
+        own = independent[independent["end"] == str(end)]
         share, low, high, se = (own[f"incidence{name}"].to_numpy() for name in (*SIDES, "_se"))
         return Curve(
             group, end, rows, column, influence, rows["at_risk"].to_numpy(dtype=float), share, low, high, se, confidence
         )
+    assert changes is not None
     se, watched = clustered_curve_se(changes, influence)
     other = 1 - influence.incidence
     not_low, not_high = log_log_interval(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -24,14 +24,18 @@ from journeykit.analyses.conversion.entries import CONVERTED
 from journeykit.analyses.conversion.grid import choose_horizon, choose_times, ticks
 from journeykit.analyses.conversion.plan import Plan
 from journeykit.estimators.clustered_tests import logrank_scores, score_test
+from journeykit.estimators.competing import aalen_johansen
 from journeykit.estimators.differences import holm, newcombe, pairs_of
 from journeykit.estimators.influence import incidence_influence, independent_variance
-from journeykit.estimators.logrank import logrank, pairwise_logrank
+from journeykit.estimators.logrank import logrank
 from journeykit.estimators.proportions import divide, z_value
 from journeykit.schema import SECOND
 
 RATE, AREA = 0, 1
 """Values that are read off each curve: the share at the horizon, and the area under it until then."""
+
+MOST_PAIRED = 20
+"""With more groups than this, each is compared with the first alone: pairs would be thousands."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,12 @@ def estimate(log: Any, plan: Plan, times: Any) -> Estimates:
     horizon = float(plan.within) if plan.within is not None else choose_horizon(list(risk.values()))
     tests = pooled_table(counts, plan, key.shadow) if risk else pd.DataFrame()
     sums = _cluster_sums(log, plan, risk, tests, horizon) if plan.clustered and risk else None
-    ends = range(CONVERTED, CONVERTED + len(plan.ends))
-    curves = {
-        (group, end): make_curve(
-            group, end, rows, plan.confidence, None if sums is None else _changes(sums, group, end)
-        )
-        for group, rows in risk.items()
-        for end in ends
-    }
+    curves = {}
+    for group, rows in risk.items():
+        independent = aalen_johansen(rows, plan.confidence) if sums is None else None
+        for end in range(CONVERTED, CONVERTED + len(plan.ends)):
+            changes = None if sums is None else _changes(sums, group, end)
+            curves[group, end] = make_curve(group, end, rows, plan.confidence, independent=independent, changes=changes)
     main = {group: curves[group, CONVERTED] for group in risk}
     read_at = choose_times(list(main.values()), horizon, plan.within) if times is None else times
     several = len(main) > 1
@@ -95,7 +97,7 @@ def _cluster_sums(log: Any, plan: Plan, risk: dict[int, pd.DataFrame], tests: pd
         for end in range(CONVERTED, CONVERTED + len(plan.ends))
     }
     values = [{group: getattr(curves[group, CONVERTED], how)(horizon) for group in groups} for how in ("at", "area")]
-    pairs = {(a, b): logrank_scores(tests[tests["group"].isin((a, b))], [a, b]) for a, b in combinations(groups, 2)}
+    pairs = {(a, b): logrank_scores(tests[tests["group"].isin((a, b))], [a, b]) for a, b in _pairs(groups)}
     overall = logrank_scores(tests, list(groups)) if len(groups) > 1 else None
     return log.tally(sum_clusters, plan=plan, request=Request(curves, values, groups, overall, pairs)).sort_index()
 
@@ -192,11 +194,12 @@ def _mean(curve: Curve, horizon: float, sums: Any) -> list[float]:
 
 
 def _comparison(main: dict[int, Curve], plan: Plan, horizon: float, tests: pd.DataFrame, sums: Any) -> pd.DataFrame:
-    """Compare all pairs of groups: the shares at the horizon, and the whole curves."""
+    """Compare groups: the shares at the horizon, and the whole curves."""
     from scipy.special import ndtr
 
     groups = list(main)
-    first, second = pairs_of(len(groups), "pairs")
+    pairs = _pairs(groups)
+    first, second = ([groups.index(pair[side]) for pair in pairs] for side in (0, 1))
     at = pd.concat([main[group].read([horizon]) for group in groups], ignore_index=True)
     share, low, high, se = (at[f"rate{name}"].to_numpy(dtype=float) for name in (*SIDES, "_se"))
     if sums is None:
@@ -214,7 +217,7 @@ def _comparison(main: dict[int, Curve], plan: Plan, horizon: float, tests: pd.Da
                 _covariance(main[b], main[b], RATE, horizon, sums)
                 + _covariance(main[a], main[a], RATE, horizon, sums)
                 - 2 * _covariance(main[a], main[b], RATE, horizon, sums)
-                for a, b in combinations(groups, 2)
+                for a, b in pairs
             ]
         )
         spread = np.sqrt(np.where(variance > 0, variance, np.nan))
@@ -247,15 +250,25 @@ def name_of_test(plan: Plan) -> str:
     return f"{name}_robust" if plan.clustered else name
 
 
+def _pairs(groups: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the pairs that are compared: all, or each with the first where groups are many."""
+    first, second = pairs_of(len(groups), "pairs" if len(groups) <= MOST_PAIRED else "first")
+    return [(groups[i], groups[j]) for i, j in zip(first, second, strict=True)]
+
+
 def _pair_tests(groups: list[int], tests: pd.DataFrame, sums: Any) -> tuple[Any, Any]:
-    if sums is None:
-        found = pairwise_logrank(tests)
-        return found["statistic"].to_numpy(), found["p_value"].to_numpy()
-    results = []
-    for a, b in combinations(groups, 2):
-        score = logrank_scores(tests[tests["group"].isin((a, b))], [a, b]).score
-        results.append(score_test(score[:1], [[_product(sums, PAIR, a, b)]]))
-    return np.array([each[0] for each in results]), np.array([each[2] for each in results])
+    statistics, p_values = [], []
+    for a, b in _pairs(groups):
+        pair = tests[tests["group"].isin((a, b))]
+        if sums is None:
+            test = logrank(pair)
+            statistic, p_value = test.statistic, test.p_value
+        else:
+            score = logrank_scores(pair, [a, b]).score
+            statistic, _, p_value = score_test(score[:1], [[_product(sums, PAIR, a, b)]])
+        statistics.append(statistic)
+        p_values.append(p_value)
+    return np.array(statistics), np.array(p_values)
 
 
 def _overall(main: dict[int, Curve], plan: Plan, tests: pd.DataFrame, sums: Any) -> pd.DataFrame:

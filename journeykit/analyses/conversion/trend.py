@@ -45,8 +45,10 @@ class FunnelTrend(Result):
           unfinished period will come to; `""` is neither: there is no rate.
         - `so_far_rate`: the share so far in an unfinished period; it will only
           grow, and is no estimate of anything.
-        - `median_seconds` (with bounds): the time from step 1 within which half
-          of those who converted did; NaN unless the period is finished.
+        - `median_seconds`, `p90_seconds` (with bounds): the time from step 1
+          within which half, and nine tenths, of those who converted did; NaN
+          unless the period is finished, and a bound where so few converted
+          that it is not reached.
         - `status`: `"finished"` (every window that began in it is over),
           `"unfinished"`, `"future"`; `note`: `"partial"` where the log or
           `between` begins or ends inside it.

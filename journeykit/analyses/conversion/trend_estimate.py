@@ -65,9 +65,10 @@ class Trend:
                 low, high = each.interval(self._product(PARTS, each))
                 rates.loc[each.period, [f"conversion_rate{side}" for side in SIDES]] = [each.rate, low, high]
                 rates.loc[each.period, "method"] = "estimate"
-        medians = self._medians(group)
-        for i, side in enumerate(SIDES):
-            rates[f"median_seconds{side}"] = medians[:, i]
+        for name, share in (("median", 0.5), ("p90", 0.9)):
+            quantiles = self._quantiles(group, share)
+            for i, side in enumerate(SIDES):
+                rates[f"{name}_seconds{side}"] = quantiles[:, i]
         for name in ("started", "customers", "converted"):  # what has not begun is not 0
             rates[name] = pd.arrays.IntegerArray(rates[name].to_numpy(np.int64), future.copy())
         rates["status"], rates["note"] = plan.status, plan.notes
@@ -79,14 +80,14 @@ class Trend:
         assert self._sums is not None
         return float(self._sums["product"].get((what, each.group, each.period), 0.0))
 
-    def _medians(self, group: int) -> Any:
-        """Median time of those who converted, in finished periods, with Wilson's bounds of the share by then."""
+    def _quantiles(self, group: int, share: float) -> Any:
+        """Time by which a share of those who converted had, in finished periods, with its bounds."""
         found = np.full((self.plan.n_periods, 3), np.nan)
         times = self.counts.values(Part.CONVERTED, group)
         for period, rows in times.groupby("period"):
             place = int(str(period))
             if self.plan.finished[place]:
-                found[place] = _median(rows["value"].to_numpy(), rows["n"].to_numpy(), self.plan.confidence)
+                found[place] = _quantile(rows["value"].to_numpy(), rows["n"].to_numpy(), share, self.plan.confidence)
         return found
 
     @cached_property
@@ -190,17 +191,16 @@ def _rates(frame: pd.DataFrame, plan: TrendPlan) -> pd.DataFrame:
     return frame.assign(conversion_rate=rate, conversion_rate_low=low, conversion_rate_high=high)
 
 
-def _median(times: Any, numbers: Any, confidence: float) -> list[float]:
-    """Time by which half of those who converted had, in seconds, and those at which the share's bounds get there."""
+def _quantile(times: Any, numbers: Any, share: float, confidence: float) -> list[float]:
+    """Time by which a share had converted, in seconds, and those at which Wilson's bounds of the share by then do."""
     passed = np.cumsum(numbers)
-    share = passed / passed[-1]
-    low, high = wilson_rate(share, np.full(len(share), float(passed[-1])), confidence)
-    found = [_first(times, values) for values in (share, high, low)]
-    return [each / SECOND for each in found]
+    by_then = passed / passed[-1]
+    low, high = wilson_rate(by_then, np.full(len(by_then), float(passed[-1])), confidence)
+    return [_first(times, values, share) / SECOND for values in (by_then, high, low)]
 
 
-def _first(times: Any, shares: Any) -> float:
-    there = np.asarray(shares) >= 0.5 - 1e-12
+def _first(times: Any, shares: Any, share: float) -> float:
+    there = np.asarray(shares) >= share - 1e-12
     return float(times[there.argmax()]) if there.any() else np.nan
 
 

@@ -55,8 +55,9 @@ def slow_entries(
                         break
             for name, touchpoints in (others or {}).items():
                 days = [day for touchpoint, day in events if touchpoint in touchpoints and day > entered]
-                if days and min(days) - entered < after:  # on the same day conversion counts
-                    ending, after = name, min(days) - entered
+                took = min(days, default=float("inf")) - entered
+                if took < after or (took == after and not ending):  # on the same day conversion counts
+                    ending, after = name, took
             found.append((customer, entered, ending, after))
     return found
 

@@ -294,6 +294,15 @@ def test_metrics_have_one_record_a_number():
     assert rate.loc["new", "value"] == curve.summary.set_index("segment").loc["new", "conversion_rate"]
 
 
+@pytest.mark.parametrize("count", ["customers", "attempts"])
+def test_many_groups_are_each_compared_with_the_first(count):
+    rows = [(f"c{i}", "AB"[day % 2], day + i % 4, f"g{i % 22:02}") for i in range(132) for day in range(2)]
+    log = make_log(rows, columns=["group"], observed_until=20)
+    comparison = conversion_curve(log, ["A", "B"], by="group", count=count).comparison
+    assert comparison["a"].tolist() == ["g00"] * 21
+    assert comparison["b"].tolist() == [f"g{i:02}" for i in range(1, 22)]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

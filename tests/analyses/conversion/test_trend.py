@@ -218,6 +218,7 @@ def test_trends_equal_the_slow_definition(rows, steps, within, clock, span, from
         if row["status"] == "finished" and done and steps != ["A", "A"]:  # there, the funnel decides: see below
             times = sorted(each["converted"] - each["entered"] for each in done)
             assert row["median_seconds"] == 86_400 * times[(len(times) - 1) // 2]
+            assert row["p90_seconds"] == 86_400 * times[-(-9 * len(times) // 10) - 1]
         for counted, group in (("started", own), ("customers", came), ("converted", done)) if i == 1 else ():
             listed = trend.customers(row["period"], counted=counted)
             assert listed.tolist() == sorted(each["customer"] for each in group)
