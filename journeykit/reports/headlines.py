@@ -63,7 +63,7 @@ def journey_headline(
     with language(report.language):
         reached, stays, back = _reached(funnel), _stays(churn), _back(retention)
         if reached and stays:
-            sentence = say("reports.headline_reach_and_stay", **{**reached, **stays})
+            sentence = say("reports.headline_reach_and_stay", **{**stays, **reached})
         elif reached:
             sentence = say("reports.headline_reach", **reached)
         elif back:
@@ -107,7 +107,7 @@ def _stays(churn: Any) -> Mapping[str, Any]:
         return {}
     row = churn.summary.iloc[0]
     numbers = {name: row[name] for name in ("median_days", "median_days_low", "median_days_high")}
-    return {**numbers, "metric": "median_days"}
+    return {**numbers, "n": row["customers"], "metric": "median_days"}
 
 
 def _back(retention: Any) -> Mapping[str, Any]:

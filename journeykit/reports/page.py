@@ -139,7 +139,9 @@ def _plain_output(
         return {"kind": "markdown", "source": data["text/markdown"]}
     if "application/javascript" in data or "application/vnd.jupyter.widget-view+json" in data:
         return {"kind": "not_shown"}
-    return {"kind": "pre", "text": str(data.get("text/latex", data.get("text/plain", "")))}
+    if "text/latex" in data:
+        return {"kind": "markdown", "source": data["text/latex"]}
+    return {"kind": "pre", "text": str(data.get("text/plain", ""))}
 
 
 def _figure(block: Mapping[str, Any], media: str, picture: str) -> dict[str, Any]:

@@ -25,6 +25,11 @@ def check_key() -> None:
     pseudonyms([])
 
 
+def lists_customers(frame: pd.DataFrame) -> bool:
+    """Whether a table has a row a customer."""
+    return CUSTOMER in frame or CUSTOMER in frame.index.names
+
+
 def with_names(frame: pd.DataFrame, names: str) -> pd.DataFrame:
     """Return a table whose customers have no name, a pseudonym, or their id.
 
@@ -35,10 +40,10 @@ def with_names(frame: pd.DataFrame, names: str) -> pd.DataFrame:
         returned as it is.
     names : {"no", "pseudonyms", "ids"}
     """
+    if names == "ids" or not lists_customers(frame):
+        return frame
     if CUSTOMER in frame.index.names:
         frame = frame.reset_index()
-    if CUSTOMER not in frame or names == "ids":
-        return frame
     if names == "no":
         return frame.drop(columns=CUSTOMER)
     return frame.assign(**{CUSTOMER: pseudonyms(frame[CUSTOMER])})

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+from journeykit.reports.formulas import with_formulas
 from journeykit.reports.page import Page
 from journeykit.reports.sanitize import harmless
 from journeykit.text import language, say
@@ -62,11 +63,11 @@ def style() -> str:
 
 
 def paragraphs(source: str) -> str:
-    """Markdown as harmless HTML."""
+    """Markdown as harmless HTML, its formulas as MathML."""
     from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
     renderer = IPythonRenderer(escape=False, exclude_anchor_links=True)
-    return harmless(MarkdownWithMath(renderer=renderer).render(source))
+    return with_formulas(source, lambda text: harmless(MarkdownWithMath(renderer=renderer).render(text)))
 
 
 def together(text: str) -> str:

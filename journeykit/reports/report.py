@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -17,7 +18,7 @@ from journeykit.reports.blocks import figure_block, show_block
 from journeykit.reports.comparing import Before, comparison_records, differences, find_before
 from journeykit.reports.headlines import BOUGHT, Headline
 from journeykit.reports.masking import Mask, whole_numbers
-from journeykit.reports.pseudonyms import with_names
+from journeykit.reports.pseudonyms import lists_customers, with_names
 from journeykit.reports.sources import LogSource
 from journeykit.schema import check_one_of
 from journeykit.text import direction, html_table, say, word
@@ -39,6 +40,7 @@ _BESIDE: Final = (6.4, 3.9)
 """Inches of a picture beside the headline: it ends above the fold."""
 
 _BELOW: Final = (8.0, 4.2)
+_BARS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -256,6 +258,39 @@ class Report:
             self._earlier[id(shown)] = partial(function, *again, **earlier)
         return shown
 
+    def attempt(self, function: Callable[..., Any] | str, *arguments: Any, **options: Any) -> Any:
+        """Call what may find too little in a log to work with; Absent with the reason if it does.
+
+        Parameters
+        ----------
+        function : callable or str
+            What to call; or the name of a method of the result that comes
+            first, such as `"evaluate"`.
+        *arguments, **options
+            What it gets; nothing more.
+        """
+        absent = next((each for each in (*arguments, *options.values()) if isinstance(each, Absent)), None)
+        if absent is not None:
+            return absent
+        given = [self._mask.original(each) for each in arguments]
+        call = getattr(given.pop(0), function) if isinstance(function, str) else function
+        try:
+            with speaking(self.language):
+                return self._mask.over(call(*given, **options))
+        except JourneykitError as error:
+            return Absent(str(error))
+
+    @property
+    def covariates(self) -> dict[str, str]:
+        """What is known of customers at their start, for models: name → column, of those the log has."""
+        known = {"first_channel": "channel", "customer_segment": "segment", "first_device": "device"}
+        return {name: column for name, column in known.items() if column in self.log.columns}
+
+    def days_back(self, days: str) -> date:
+        """A day so long before the end of the log that what is learned until then can be judged by all that followed."""
+        moment: pd.Timestamp = self.log.ends_at - pd.Timedelta(days) - pd.Timedelta("3d")  # and whole days beyond
+        return moment.date()
+
     def show(
         self,
         result: Result | Absent | None,
@@ -300,14 +335,16 @@ class Report:
         shown = mask.try_to(result, lambda: whole_numbers(result.shown()))
         # Else axes without anything, and a table of zeros.
         found = any(record["value"] for record in records) and (shown is None or len(shown) > 0)
-        if found and picture != "none":
+        # A bar of a few customers is as good as their count.
+        few = lists_customers(result.table) and len(result.table) < _BARS * mask.min_n
+        if found and picture != "none" and not few:
             drawn = mask.try_to(
                 result, lambda: result.figure() if picture == "full" else _main_picture(result.plot, _BELOW)
             )
             if drawn is not None:
                 self.figure(drawn, alt=self._alt(result, name), caption=name)
-        if found and shown is not None:
-            self.table(shown, caption=name)
+        if found and shown is not None and not (lists_customers(shown) and self._names == "no"):
+            self.table(shown, caption=name, max_rows=20 if lists_customers(shown) else 50)
         notes = _left_out(result) if mask.hides(result) else result.left_out_sentences()
         if mask.hides(result) and (found or len(mask.original(result).shown())):
             notes.append(say("reports.suppressed" if found else "reports.too_few", min_n=mask.min_n))

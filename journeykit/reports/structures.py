@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.reports.ledger import Ledger
+from journeykit.reports.pseudonyms import lists_customers
 
 _OF_FUNNEL: Final = (
     "customers",
@@ -59,7 +60,9 @@ def structure_of(result: Any, everybody: int | None) -> Ledger:
     frames = {name: value for name, value in vars(result).items() if isinstance(value, pd.DataFrame)}
     ledger = Ledger(frames)
     known = _KNOWN.get(type(result).__name__)
-    if known is None:
+    if lists_customers(result.table):  # not made of counts, and shown only if asked for
+        _rows(ledger, "summary")
+    elif known is None:
         for name in frames:
             _rows(ledger, name)
     else:
@@ -344,6 +347,28 @@ def _opportunities(ledger: Ledger, result: Any) -> None:
         ledger.rest("table", row, ["rate", "target_rate", "p_value", "p_value_holm", *lost], cells)
 
 
+def _model(ledger: Ledger, result: Any) -> None:
+    """Of those whom an effect is about some left."""
+    for frame in ("table", "summary"):
+        table = ledger.frames[frame]
+        for row in range(len(table)):
+            cells = {name: ledger.cell(frame, row, name) for name in ("customers", "events")}
+            ledger.relate(cells["customers"], [cells["events"]])
+            ledger.rest(frame, row, ["hazard_ratio", "coefficient", "se", "p_value", "p_value_holm"], cells.values())
+
+
+def _evaluation(ledger: Ledger, result: Any) -> None:
+    """Of those with like chances some left."""
+    table, summary = ledger.frames["table"], ledger.frames["summary"]
+    for row in range(len(table)):
+        n = ledger.cell("table", row, "n")
+        ledger.rest("table", row, ["observed_rate"], [n, _part(ledger, n, table, row, "observed_rate")])
+    for row in range(len(summary)):
+        cells = {name: ledger.cell("summary", row, name) for name in ("customers", "leavers")}
+        ledger.relate(cells["customers"], [cells["leavers"]])
+        ledger.rest("summary", row, ["observed_rate"], cells.values())
+
+
 def _all_or_nothing(ledger: Ledger, frame: str) -> None:
     """A frame of differences that rests on everything."""
     table = ledger.frames[frame]
@@ -445,4 +470,6 @@ _KNOWN: Final[dict[str, Callable[[Ledger, Any], None]]] = {
     "DriversResult": _drivers,
     "FrictionResult": _friction,
     "OpportunitiesResult": _opportunities,
+    "ChurnModel": _model,
+    "ChurnEvaluation": _evaluation,
 }
