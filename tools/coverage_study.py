@@ -156,8 +156,9 @@ def page(rows: dict[str, pd.DataFrame], cells: dict[str, pd.DataFrame]) -> str:
     return f"""# Do the first analyses find what is true?
 
 We simulate {logs} logs of a guitar shop for each of three studies, with {study.CUSTOMERS:,} customers a log, and
-compare what `stage_funnel`, `conversion_curve`, `retention` and `survival_curve` say with the truth. The truth is computed from the shop's
-parameters, never from its events. Beside it stand the usual shortcuts, which forget that a log ends.
+compare what `stage_funnel`, `conversion_curve`, `retention` and `survival_curve` say with the truth. The truth is
+computed from the shop's parameters, never from its events. Beside it stand the usual shortcuts, which forget that a
+log ends.
 
 ![How far off journeykit and the shortcuts are, and how often their intervals cover the truth](images/coverage.png)
 
@@ -228,7 +229,8 @@ def how_it_was_made(logs: int) -> str:
     return f"""## How it was made
 
 - Funnel: {shop.FUNNEL_MONTHS} months of customers who soon try again: {immature} of all entries are immature, {again}
-  of the customers begin anew. Windows: {shop.WITHIN} for the best attempt, {shop.FIRST_WITHIN} for the first entry and the curve.
+  of the customers begin anew. Windows: {shop.WITHIN} for the best attempt, {shop.FIRST_WITHIN} for the first entry
+  and for the curve.
 - Retention: {shop.RETENTION_MONTHS} months of the sample shop, read on {shop.READ_ON}, in the middle of a month. The
   first order starts a customer, a product page brings them back.
 - Churn: {shop.CHURN_MONTHS} months; segments more alike in size and with more lessons, so that each has subscriptions.
