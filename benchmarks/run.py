@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from benchmarks import buying, churn_model, conversion, door, effects, first_analyses, retention, startup
+from benchmarks import buying, churn, churn_model, conversion, door, effects, first_analyses, retention, startup
 from benchmarks.race import Race, machine
 
 Part = Callable[[argparse.Namespace], list[Race]]
@@ -26,6 +26,7 @@ PARTS: dict[str, Part] = {
     "retention": on_events(retention.run),
     "conversion": on_events(conversion.run),
     "effects": on_events(effects.run),
+    "churn": on_events(churn.run),
     "churn_model": lambda asked: churn_model.run(asked.events // 10, asked.rounds),
     "buying": lambda asked: buying.run(asked.events, asked.rounds),
 }

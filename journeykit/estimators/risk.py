@@ -271,7 +271,8 @@ def _checked_times(duration: Any, enters: Any) -> tuple[Array, Array]:
     exits = _numbers(duration)
     entries = np.broadcast_to(_numbers(0 if enters is None else enters), exits.shape)
     for name, values in (("duration", exits), ("enters", entries)):
-        if values.dtype.kind not in "iuf" or values.ndim != 1 or not np.isfinite(values).all():
+        known = values.dtype.kind in "iu" or (values.dtype.kind == "f" and np.isfinite(values).all())
+        if not known or values.ndim != 1:
             raise ParameterError(f"{name} must be numbers, one a row and none missing, got {values.dtype}")
     never = ~at_risk_rows(exits, entries)
     if never.any():
@@ -308,7 +309,7 @@ def _end_codes(event: Any, rows: int) -> tuple[Array, list[Any]]:
         raise ParameterError(f"duration and event must have the same length, got {rows} and {len(values)}")
     if values.dtype.kind in "biuf":
         numbers = values.to_numpy()
-        if not np.isin(numbers, (0, 1)).all():
+        if numbers.dtype.kind != "b" and not ((numbers == 0) | (numbers == 1)).all():
             raise ParameterError("event must be true/false, 0/1 or the names of ends; several ends need names")
         return numbers.astype(np.int64), [None]
     ends = values.astype("category").cat
@@ -331,7 +332,8 @@ def _group_codes(by: Any, rows: int) -> tuple[Any, pd.DataFrame]:
         raise ParameterError(f"duration and by must have the same length, got {rows} and {len(frame)}")
     grouped = frame.groupby(list(frame.columns), observed=True, dropna=False, sort=True)
     codes = grouped.ngroup().to_numpy().astype(np.int64)
-    _, first = np.unique(codes, return_index=True)
+    first = np.zeros(int(codes.max(initial=-1)) + 1, np.int64)
+    first[codes[::-1]] = np.arange(rows)[::-1]  # the last written of each is its first row
     return codes, frame.iloc[first].reset_index(drop=True)
 
 

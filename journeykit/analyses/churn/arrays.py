@@ -26,12 +26,8 @@ def from_arrays(
     enter = np.broadcast_to(read_numbers(0 if enters is None else enters, "enters"), duration.shape)
     end = read_ends(events, len(duration))
     ids = pd.RangeIndex(len(duration)) if customers is None else pd.Index(customers)
-    group = pd.Series([OVERALL] * len(duration) if segments is None else np.asarray(segments), dtype=object)
-    group = group.where(group.notna(), MISSING).astype(str)
-    columns: dict[str, Any] = {
-        "customer": ids,
-        "group": pd.Categorical(group, in_order(group.unique()), ordered=True),
-    }
+    group = _read_segments(segments, len(duration))
+    columns: dict[str, Any] = {"customer": ids, "group": group}
     if spells is not None:
         columns["spell"] = read_numbers(spells, "spells")
     columns |= {"enters_days": enter, "duration_days": duration, "event": end.notna().to_numpy(), "end": end.array}
@@ -39,8 +35,8 @@ def from_arrays(
     for name, each in (("customers", ids), ("segments", group), ("spells", columns.get("spell", duration))):
         if len(each) != len(duration):
             raise ParameterError(f"durations and {name} must have the same length, got {len(duration)}, {len(each)}")
-    table = pd.DataFrame(columns | known)
-    table = table[at_risk_rows(duration, enter)].reset_index(drop=True)
+    table, watched = pd.DataFrame(columns | known, copy=False), at_risk_rows(duration, enter)
+    table = table if watched.all() else table[watched].reset_index(drop=True)
     table, last = _in_order(table) if ids.has_duplicates else (table, np.ones(len(table), bool))
     params: dict[str, Any] = {
         "definition": "tenures/1",
@@ -54,6 +50,17 @@ def from_arrays(
     several = not last.all()
     params |= {"covariates": {} if several else given, "changing": given if several else {}}
     return table, params, len(duration) - len(table), last
+
+
+def _read_segments(segments: Any, rows: int) -> Any:
+    """Read segments as an ordered categorical, missing ones by name; one for all where there are none."""
+    if segments is None:
+        return pd.Categorical.from_codes(np.zeros(rows, np.int8), categories=pd.Index([OVERALL]), ordered=True)
+    codes, values = pd.factorize(np.asarray(segments))
+    names = np.array([*map(str, values), MISSING], dtype=object)
+    order = in_order(names[np.unique(codes)].tolist() if len(codes) else [])
+    place = np.array([order.index(name) if name in order else -1 for name in names.tolist()], dtype=np.int32)
+    return pd.Categorical.from_codes(place[codes], categories=pd.Index(order, dtype=object), ordered=True)
 
 
 def _in_order(table: pd.DataFrame) -> tuple[pd.DataFrame, npt.NDArray[np.bool_]]:
@@ -113,12 +120,14 @@ def read_numbers(values: Any, name: str) -> npt.NDArray[Any]:
 
 def read_ends(events: Any, rows: int) -> pd.Series:
     """Read how each tenure ended as a categorical; missing where it did not."""
-    given = pd.Series(events).reset_index(drop=True)
+    given = pd.Series(np.asarray(events)) if not isinstance(events, pd.Series) else events.reset_index(drop=True)
     if len(given) != rows:
         raise ParameterError(f"durations and events must have the same length, got {rows} and {len(given)}")
     if given.dtype.kind in "biuf":
-        if not given.isin([0, 1]).all():
+        values = given.to_numpy()
+        if values.dtype.kind != "b" and not ((values == 0) | (values == 1)).all():
             raise ParameterError("events must be true/false, 0/1 or the names of ends, none of them missing")
-        return pd.Series(pd.Categorical.from_codes(given.astype(int) - 1, categories=pd.Index(["event"])))
+        codes = values.astype(np.int8) - np.int8(1)
+        return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(["event"])))
     ends = given.where(given.notna() & ~given.isin(["", "censored"]))
     return ends.astype(str).where(ends.notna()).astype("category")

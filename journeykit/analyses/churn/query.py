@@ -163,7 +163,7 @@ def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> pd.
         "started_before": late & (not query.late_entry),
         "not_seen_at_entry": late,
         "started_after": start > last,
-        "not_between": outside(query, start.astype(np.int32)),
+        "not_between": outside(query.between_days, start.astype(np.int32)),
         "history_not_observed": history,
         "no_decision_yet": (duration <= first) & isinstance(query.churn, Contract),
         "no_time_at_risk": duration <= first,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from journeykit.analyses.churn.known import group_labels, refuse_late_segments
 from journeykit.analyses.churn.question import REASONS, Days
-from journeykit.analyses.churn.starts import first_rows
+from journeykit.analyses.churn.starts import first_rows, outside
 from journeykit.estimators.risk import risk_table
 from journeykit.estimators.survival import curve_at, kaplan_meier
 from journeykit.journey.observed import observed_days
@@ -35,6 +35,7 @@ class Activity:
     step: Step | None = None
     by: str | None = None
     start: Step | None = None
+    between_days: tuple[int | None, int | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Marked:
     start: npt.NDArray[np.int64]
     last: int
     longest: int
+    not_between: int
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def count_silences(log: InteractionLog, *, activity: Activity) -> pd.DataFrame:
         log.offsets,
     )  # fmt: skip
     found = sum(parts[1:], parts[0])
-    out = {"no_activity" if activity.start is None else "no_start": int((marked.start < 0).sum())}
+    none = "no_activity" if activity.start is None else "no_start"
+    out = {none: int((marked.start < 0).sum()) - marked.not_between, "not_between": marked.not_between}
     out["started_after"] = int((log.days[np.maximum(marked.start, 0)][marked.start >= 0] > marked.last).sum())
     out["no_time_at_risk"] = int(found[:, 0, 0, 0].sum())  # a first silence of no day yet: seen on the last day alone
     found[:, :, :, 0] = 0  # nor can other silences of no day be watched
@@ -122,8 +125,8 @@ def count_silences(log: InteractionLog, *, activity: Activity) -> pd.DataFrame:
         }
     )
     reasons = [REASONS.index(f"churn.{reason}") for reason in out]
-    none = pd.DataFrame({"what": "left_out", "group": "", "rank": 0, "broken": 0, "days": reasons})
-    rows = pd.concat([rows, none.assign(silences=list(out.values()))], ignore_index=True)
+    lacking = pd.DataFrame({"what": "left_out", "group": "", "rank": 0, "broken": 0, "days": reasons})
+    rows = pd.concat([rows, lacking.assign(silences=list(out.values()))], ignore_index=True)
     return rows.set_index(["what", "group", "rank", "broken", "days"])
 
 
@@ -181,6 +184,8 @@ def _marked(log: InteractionLog, activity: Activity) -> Marked:
     observed = observed_days(log)
     step = activity.step
     start = first_rows(log, activity.start or step, np.full(log.n_customers, -NEVER, np.int32))
+    began = outside(activity.between_days, log.days[np.maximum(start, 0)]) & (start >= 0)
+    start = np.where(began, -1, start)
     refuse_late_segments(log, activity.by, start)
     group, labels = group_labels(log, activity.by, start, np.arange(log.n_customers))
     return Marked(
@@ -192,4 +197,5 @@ def _marked(log: InteractionLog, activity: Activity) -> Marked:
         start=start,
         last=observed.last_full,
         longest=max(0, observed.last_full - observed.begins),
+        not_between=int(began.sum()),
     )

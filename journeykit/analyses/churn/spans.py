@@ -39,7 +39,7 @@ def measure(log: InteractionLog, query: Query) -> tuple[Starts, Iterator[Spans]]
 def _settled(log: InteractionLog, query: Query, starts: Starts) -> Starts:
     """Leave out what begins outside the range, and find since when segments are known."""
     reason = starts.reason.copy()
-    reason[(reason == KEPT) & outside(query, starts.day)] = CODE["churn.not_between"]
+    reason[(reason == KEPT) & outside(query.between_days, starts.day)] = CODE["churn.not_between"]
     if query.needs_history:
         reason[(reason == KEPT) & starts.late] = CODE["churn.history_not_observed"]
     columns = {each for each in (query.by, *query.covariates.values()) if isinstance(each, str)} & set(log.segments)

@@ -36,9 +36,9 @@ def first_starts(log: InteractionLog, query: Query, observed: Observed) -> Start
     return replace(starts, reason=reason, active_from=active_from, seen_at_start=may_be_old)
 
 
-def outside(query: Query, day: Days) -> npt.NDArray[np.bool_]:
-    """Tell which tenures begin outside the range asked for."""
-    first, end = query.between_days
+def outside(between: tuple[int | None, int | None], day: Days) -> npt.NDArray[np.bool_]:
+    """Tell which days lie outside a range."""
+    first, end = between
     out = np.zeros(len(day), bool)
     if first is not None:
         out |= day < first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,7 +140,12 @@ class Tenures(ChurnResult):
     @property
     def changing(self) -> bool:
         """Whether spells are cut into rows, within which no covariate changes."""
-        return bool(self.table.duplicated(self._spell).any())
+        return self.several and bool(self.table.duplicated(self._spell).any())
+
+    @cached_property
+    def several(self) -> bool:
+        """Whether any customer has several rows."""
+        return has_several(self.table["customer"])
 
     @property
     def _spell(self) -> list[str]:
@@ -210,6 +216,14 @@ class Tenures(ChurnResult):
         return self.table
 
 
+def has_several(customer: pd.Series) -> bool:
+    """Whether any customer has several rows; quick where ids rise, as those of a log do."""
+    values = customer.to_numpy()
+    if values.dtype.kind in "iu" and len(values) and (values[1:] > values[:-1]).all():
+        return False
+    return bool(customer.duplicated().any())
+
+
 def laid_out(
     kind: type[Tenures],
     table: pd.DataFrame,
@@ -228,11 +242,11 @@ def laid_out(
     groups = group.cat.categories
     codes, event = group.cat.codes.to_numpy(), table["event"].to_numpy()
     whole = np.ones(len(table), bool) if last is None else last
-    old = np.zeros(len(table)) if seen_at_start is None else seen_at_start
-    several = table["customer"].duplicated().any()
+    old = np.zeros(len(table), bool) if seen_at_start is None else seen_at_start > 0
+    several = has_several(table["customer"])
 
     def count(of: Any) -> npt.NDArray[np.int64]:
-        return np.bincount(codes, weights=of, minlength=len(groups)).astype(np.int64)
+        return np.bincount(codes[of], minlength=len(groups)).astype(np.int64)
 
     longest = table["duration_days"].groupby(group, observed=False).max().to_numpy()
     people = table.groupby("group", observed=False)["customer"].nunique().to_numpy() if several else count(whole)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from journeykit.analyses.churn.query import range_of_days
 from journeykit.analyses.churn.rules import OVERALL, Inactivity, whole_days
 from journeykit.analyses.churn.shared import ChurnResult, by_segment, nobody, records, require_segment, segment
 from journeykit.analyses.churn.silences import RANKS, Activity, Silences, count_silences, list_silent, spread
@@ -162,6 +163,7 @@ def churn_threshold(
     max_comeback: float = 0.05,
     start: Any = None,
     activity: Any = None,
+    between: tuple[Any, Any] | None = None,
     by: str | None = None,
     confidence: float = 0.95,
 ) -> ChurnThreshold:
@@ -185,6 +187,10 @@ def churn_threshold(
         those who never had it, do not count. As for `tenures`.
     activity : str, collection of str or Step, optional
         What counts as activity; every event if not given.
+    between : tuple of two dates, optional
+        Only customers whose start, or first activity in the whole log, lies
+        on the first date or later and before the second; their silences are
+        watched to the end of the log.
     by : str, optional
         Column that splits customers, as known at the start, or the first activity; segments
         known later are refused.
@@ -222,7 +228,7 @@ def churn_threshold(
         raise ParameterError(f"max_comeback == {max_comeback!r}, must be above 0 and below 1")
     require_segment(log, by)
     steps = [None if each is None else as_step(each, log) for each in (activity, start)]
-    asked = Activity(steps[0], by, steps[1])
+    asked = Activity(steps[0], by, steps[1], range_of_days(log, between))
     counted = log.tally(count_silences, activity=asked).reset_index()
     out = counted[counted["what"] == "left_out"]
     silences = counted[counted["what"] == "silence"]
@@ -239,6 +245,7 @@ def churn_threshold(
         "max_comeback_rate": max_comeback,
         "start": None if asked.start is None else asked.start.name,
         "activity": None if asked.step is None else asked.step.name,
+        "between": tuple(None if day is None else str(np.datetime64(day, "D")) for day in asked.between_days),
         "by": by,
         "confidence": confidence,
         "observed_until": as_timestamp(log.observed_until, log.timezone),

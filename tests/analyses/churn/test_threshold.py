@@ -17,7 +17,7 @@ from journeykit.estimators.conditional import conditional_survival
 from journeykit.estimators.risk import risk_table
 from journeykit.text import has_label, language
 from tests.analyses.churn.simulation import cut, simulate
-from tests.helpers import event_rows, make_log
+from tests.helpers import ORIGIN, event_rows, make_log
 
 ROWS = event_rows(max_time=40, max_size=60, min_size=5)
 
@@ -382,3 +382,20 @@ def test_intervals_cover_the_truth_though_silences_of_a_customer_are_alike():
         ).to_numpy()
     share = hits / runs
     assert (np.abs(share - 0.95) < 0.038).all(), share  # three standard errors of 300 runs
+
+
+def test_a_range_of_starts_chooses_customers_and_watches_them_on():
+    rows = [(f"old{i}", "visit", day) for i in range(120) for day in (0, 3, 90)]
+    rows += [(f"new{i}", "visit", day) for i in range(120) for day in (20, 25)]
+    log = make_log(rows, observed_until=150)
+    first, end = ORIGIN + pd.Timedelta("10d"), ORIGIN + pd.Timedelta("30d")
+    found = churn_threshold(log, horizon="20d", between=(first, end))
+    alone = churn_threshold(make_log(rows[360:], observed_until=150).between(None), horizon="20d")
+    assert found.summary["limit_days"].tolist() == alone.summary["limit_days"].tolist() == [5]
+    assert dict(found.left_out.values) == {"churn.not_between": 120}
+    assert found.customers(0).str.startswith("new").all()
+    seven = churn_threshold(log.in_buckets(7), horizon="20d", between=(first, end))
+    pd.testing.assert_frame_equal(found.table, seven.table)
+    assert found.params["between"] == ("2024-01-11", "2024-01-31")
+    with pytest.raises(ParameterError, match="must be dates"):
+        churn_threshold(log, between=("2024-01-11 12:00", None))
