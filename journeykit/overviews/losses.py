@@ -87,13 +87,13 @@ def count_losses(log: InteractionLog, question: Question) -> pd.DataFrame:
         groups, place = small_unique(codes)
         for i, name in enumerate(quantities(question.n_steps)):
             some = np.flatnonzero(sums[:, i])
-            contributions.append((who[some], len(keys) + place[some], sums[some, i]))
+            contributions.append((who[some].astype(np.int32), _cells(len(keys), place[some]), sums[some, i]))
             keys += [("leak", column, str(names[group]), name) for group in groups]
     kinds, strata = find_kinds(log, asked), strata_at_entry(log, base, asked)
     for cause in asked.causes:
         pages = walk(log, base, kinds, cause)
         used, place = small_unique(cell_of(pages, strata, base.converted, question.n_steps))
-        contributions.append((pages.who, len(keys) + place, np.ones(len(place))))
+        contributions.append((pages.who, _cells(len(keys), place), np.ones(len(place))))
         said = stratum_keys(used // len(CELLS), strata, question.n_steps)
         keys += [
             ("friction", cause.name, str(key), CELLS[cell])
@@ -112,6 +112,10 @@ def count_losses(log: InteractionLog, question: Question) -> pd.DataFrame:
     )  # fmt: skip
     index = pd.MultiIndex.from_tuples(keys, names=["part", "of", "group", "what"])
     return pd.DataFrame(np.hstack([table, estimates]), index=index, columns=[FIRST, *range(question.replicates + 1)])
+
+
+def _cells(first: int, place: NDArray[np.int64]) -> NDArray[np.int32]:
+    return (first + place).astype(np.int32)
 
 
 def customer_sums(log: InteractionLog, base: Base, who: NDArray[np.int64], n_steps: int) -> NDArray[np.float64]:

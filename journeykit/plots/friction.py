@@ -8,11 +8,14 @@ import numpy as np
 
 from journeykit.plots.canvas import COLOURS, INK, bare, new_axes, new_figure, percent_axis
 from journeykit.plots.forest import draw_forest
-from journeykit.text import format_value, say
+from journeykit.text import format_value, say, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+FEWEST = 10  # customers behind a point of the pages
+LINES = ("-", "--", "-.", ":")
 
 
 def plot_friction(result: Any, ax: Axes | None = None) -> Axes:
@@ -38,6 +41,32 @@ def friction_figure(result: Any) -> Figure:
     percent_axis(right.xaxis)
     right.set_xlabel(say("friction.axis_met"))
     return figure
+
+
+def plot_pages(result: Any, ax: Axes | None = None) -> Axes:
+    """Draw the share who move on after so many pages since a step, with its interval; return the axes."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax = bare(new_axes(ax, size=(8.0, 4.2)), grid="y")
+    for i, step in enumerate(result.params["steps"][:-1]):
+        rows = result.pages[(result.pages["step"] == step) & (result.pages["customers"] >= FEWEST)]
+        if rows.empty:
+            continue
+        colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
+        ax.fill_between(
+            rows["page"], rows["next_rate_low"], rows["next_rate_high"], color=colour, alpha=0.16, linewidth=0
+        )
+        following = result.params["steps"][i + 1]
+        name = say("friction.line", step=word(step), next_step=word(following))
+        ax.plot(rows["page"], rows["next_rate"], color=colour, linestyle=line, marker="o", markersize=4, label=name)
+    ax.set_ylim(0, 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    percent_axis(ax.yaxis)
+    ax.set_xlabel(say("friction.axis_pages"))
+    ax.set_ylabel(say("friction.axis_next"))
+    if ax.lines:
+        ax.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    return ax
 
 
 def _forest(result: Any, ax: Axes, *, texts: bool) -> None:

@@ -54,7 +54,8 @@ def friction(
     more, is compared with others who stayed as long; and a cause counts only
     before the conversion and inside the window. What happens later to those
     compared, meeting the cause included, is part of their outcome, so an
-    effect is rather understated.
+    effect is rather understated. Whether there are too many steps, and how long
+    each takes, stands in `pages` and `steps`.
 
     Parameters
     ----------

@@ -132,6 +132,10 @@ class FrictionResult(Result):
         better = self.table[self.clear & (self.table["lost"] < 0)] if len(self.table) else self.table
         if len(better):
             sentences.append(say("friction.better", causes=[self.name_of(name) for name in better["cause"]]))
+        last = self._words(self.steps.iloc[-1])
+        if last["moved_on"]:
+            names = {name: word(last[name]) for name in ("step", "next_step")}
+            sentences.append(say("friction.last_step", **last | names))
         if self.params["not_in_log"]:
             sentences.append(
                 say("friction.not_in_log", causes=[self.name_of(name) for name in self.params["not_in_log"]])
@@ -159,6 +163,12 @@ class FrictionResult(Result):
         from journeykit.plots.friction import plot_friction
 
         return plot_friction(self, ax=ax)
+
+    def plot_pages(self, ax: Axes | None = None) -> Axes:
+        """Draw how many still move on after so many pages, a line a step: where it falls there are too many of them."""
+        from journeykit.plots.friction import plot_pages
+
+        return plot_pages(self, ax=ax)
 
     def figure(self) -> Figure:
         """Draw the differences, how often each cause is met, and at which step."""

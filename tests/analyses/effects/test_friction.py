@@ -163,6 +163,10 @@ def test_steps_and_pages_between_them():
         2,
         1,
     )
+    assert (
+        "66.7% [20.8%, 93.9%] of 3 customers went from C to O; the median was 2 d and 2 interactions"
+        in found.describe()
+    )
     assert found.pages[["page", "customers", "moved_on"]].to_numpy().tolist() == [[0, 3, 2], [1, 1, 1], [2, 1, 1]]
 
 
@@ -335,6 +339,18 @@ def test_the_result_has_every_method_in_both_languages():
         assert drawn == pytest.approx(found.table["difference_rate"].tolist())
         widths = [bar.get_width() for bar in found.figure().axes[1].patches]
         assert widths == pytest.approx(found.table["met_rate"].tolist())
+
+
+def test_pages_are_drawn_where_enough_customers_came():
+    log = jk.load_sample("guitar_shop")
+    found = friction(log)
+    for code in ("en", "he"):
+        with jk.language(code):
+            lines = found.plot_pages().lines
+    pages = found.pages[found.pages["customers"] >= 10]
+    assert [line.get_ydata().tolist() for line in lines] == [
+        pages.loc[pages["step"] == step, "next_rate"].tolist() for step in ("product_page", "cart", "checkout")
+    ]
 
 
 def test_a_shipped_cause_that_is_a_step_is_neither_a_cause_nor_absent():
