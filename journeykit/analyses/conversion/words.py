@@ -85,7 +85,8 @@ def _latest(result: FunnelTrend, row: dict[str, Any]) -> list[str]:
         "within_seconds": params["within_seconds"],
     }
     if row["latest_period"] is None:
-        return [say("funnel_trend.nobody" if row["periods"] else "funnel_trend.none_finished", **names)]
+        waited = (result.table["started"].fillna(0) > 0).any() and not row["periods"]
+        return [say("funnel_trend.none_finished" if waited else "funnel_trend.nobody", **names)]
     table = result.table[result.table["period"] == row["latest_period"]]
     if "segment" in row:
         table = table[table["segment"] == row["segment"]]

@@ -95,6 +95,16 @@ def test_empty_periods_are_there_and_what_has_not_begun_is_not_0():
     assert np.isnan(trend.table["conversion_rate"].iloc[1])
 
 
+def test_a_range_that_lies_ahead_has_periods_and_no_numbers():
+    log = make_log([("a", "A", 0), ("a", "B", 1)], observed_until=21)
+    trend = funnel_trend(log, ["A", "B"], within="1d", between=("2024-03-04", "2024-03-18"), clock="first")
+    assert trend.table["status"].tolist() == ["future", "future"]
+    assert trend.table["started"].isna().all()
+    assert trend.metrics().empty
+    assert trend.describe() == "Nobody came to A in a period that is finished."
+    assert trend.left_out["customers"].tolist() == [1]
+
+
 def test_the_estimate_is_what_is_seen_and_how_finished_periods_went_on():
     # Finished week: of ten, three convert on day 1, two on day 5. Running week: four entered on its Monday,
     # watched for 3 days; one converted on day 1. P(later) = 2/7, F = 1/4.
