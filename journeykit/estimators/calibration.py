@@ -12,6 +12,7 @@ from journeykit.errors import ParameterError
 from journeykit.estimators.brier import CensoringCurve, censoring_curve, ipcw_weights
 from journeykit.estimators.cloglog import cloglog_fit
 from journeykit.estimators.proportions import Floats, wilson_rate
+from journeykit.estimators.risk_sets import Ints
 from journeykit.estimators.splines import spline_basis, spline_knots
 
 SMALLEST = 1e-12
@@ -68,7 +69,7 @@ def calibration_table(
     [[2.0, 0.1, 0.0], [2.0, 0.6, 0.5]]
     """
     chance, left, weight = _outcomes(predicted, duration, event, horizon, censoring)
-    place = _bins(chance, bins)
+    place = calibration_bins(chance, bins)
     who = np.arange(len(chance)) if clusters is None else pd.factorize(np.asarray(clusters))[0]
     rows = []
     for code in range(place.max(initial=-1) + 1):
@@ -96,14 +97,21 @@ def _outcomes(
     return chance, (ended & (ends <= horizon)).astype(float), ipcw_weights(ends, ended, horizon, curve)
 
 
-def _bins(chance: Floats, bins: int) -> Any:
-    """Number the groups of about equal size; equal chances are in one."""
+def calibration_bins(chance: Any, bins: int = 10) -> Ints:
+    """Number groups of about equal size by rising chance, from 0; equal chances are in one.
+
+    Examples
+    --------
+    >>> calibration_bins([0.5, 0.1, 0.1, 0.9], 2).tolist()
+    [1, 0, 0, 1]
+    """
     if bins < 1:
         raise ParameterError(f"bins == {bins}, must be 1 or more")
-    values, place, counts = np.unique(chance, return_inverse=True, return_counts=True)
+    values, place, counts = np.unique(np.asarray(chance), return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - counts / 2
-    group = np.minimum((middle / max(len(chance), 1) * bins).astype(np.int64), bins - 1)
-    return np.unique(group, return_inverse=True)[1][place] if len(values) else place
+    group = np.minimum((middle / max(counts.sum(), 1) * bins).astype(np.int64), bins - 1)
+    found: Ints = (np.unique(group, return_inverse=True)[1][place] if len(values) else place).astype(np.int64)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,7 @@
 """Judged by time: nothing after the split is learned from, weights where some were lost, and against simple means."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +89,23 @@ def test_calibration_and_gain_are_of_the_same_customers():
     assert gain["found_rate"].is_monotonic_increasing
     assert gain["left_rate"].iloc[-1] == pytest.approx(FOUND.summary["observed_rate"].iloc[0])
     assert (gain["lift"].iloc[:5] > 1.5).all()
+
+
+def test_customers_behind_a_group_are_known_until_it_is_stored():
+    rows = FOUND.predictions
+    assert rows["customer"].is_unique
+    for i in (0, len(FOUND.table) - 1):
+        behind = rows[rows["customer"].isin(FOUND.customers(i))]
+        assert len(behind) == FOUND.table["n"].iloc[i]
+        assert behind["leave_probability"].mean() == pytest.approx(FOUND.table["predicted_rate"].iloc[i])
+        left = behind["event"] & (behind["duration_days"] <= 60)
+        assert left.mean() == pytest.approx(FOUND.table["observed_rate"].iloc[i])
+    stored = pickle.loads(pickle.dumps(FOUND))
+    assert stored.predictions.empty
+    assert stored.describe() == FOUND.describe()
+    with pytest.raises(ParameterError, match="evaluate again"):
+        stored.customers(0)
+    assert stored.customers(0, log=FOUND).equals(FOUND.customers(0))
 
 
 def test_gain_by_hand():

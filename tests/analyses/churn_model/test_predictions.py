@@ -178,6 +178,24 @@ def test_constant_hazards_give_the_chance_of_the_exponential():
     assert np.median(days[hasty]) == pytest.approx((1 - np.exp(-0.6)) / 0.02, abs=0.6)
 
 
+@pytest.mark.slow
+def test_intervals_of_the_chance_cover():
+    covered = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=400)
+        left, lost = rng.exponential(50 / np.exp(0.5 * x)), rng.uniform(10, 120, 400)
+        tenures = jk.Tenures.from_durations(np.minimum(left, lost), left <= lost, covariates={"x": x})
+        for method in ("cox", "weibull_aft"):
+            table = churn_model(tenures, method=method).predict(horizon=20).table
+            some = table[~table["beyond"] & (table["age_days"] < 60)].iloc[::40]
+            truth = 1 - np.exp(-20 / 50 * np.exp(0.5 * x[some["customer"].to_numpy()]))
+            inside = (some["leave_probability_low"] <= truth) & (truth <= some["leave_probability_high"])
+            covered.append((method, inside.mean()))
+    rates = pd.DataFrame(covered, columns=["method", "rate"]).groupby("method")["rate"].mean()
+    assert rates.between(0.93, 0.97).all(), rates
+
+
 def test_other_ends_compete():
     # Moving away at 1% a day: of the calm, cancelling within 30 days is 1/2 · (1 − e^−0.6), not 1 − e^−0.3.
     log = subscriptions(other=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from journeykit.analyses.churn.model.prediction import ahead_words
 from journeykit.analyses.churn.shared import ChurnResult, records
+from journeykit.errors import ParameterError
 from journeykit.estimators.brier import (
     Brier,
     brier_score,
@@ -62,12 +63,40 @@ class ChurnEvaluation(ChurnResult):
         `lift`, their ratio; `left_rate`, the share of the listed who left.
     curve : DataFrame
         The smooth calibration curve: `predicted_rate`, `observed_rate`.
+    predictions : DataFrame
+        One row a customer: `customer`, `leave_probability`, `bin`, and what
+        became of it: `duration_days` since the split (of a contract,
+        `duration_terms`), `event`. Not kept when pickled.
     left_out : DataFrame
         `reason`, `customers`.
     """
 
     gain: pd.DataFrame = field(default_factory=pd.DataFrame)
     curve: pd.DataFrame = field(default_factory=pd.DataFrame)
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without customers."""
+        return {**super().__getstate__(), "predictions": pd.DataFrame()}
+
+    def customers(self, row: int, log: Any = None) -> pd.Index:
+        """Return the customers of a group of the calibration table.
+
+        Parameters
+        ----------
+        row : int
+            Position in `table`.
+        log : ChurnEvaluation, optional
+            An evaluation that still knows them, if this came from a file.
+        """
+        source = self if log is None else log
+        if not isinstance(source, ChurnEvaluation) or source.predictions.empty:
+            raise ParameterError("this evaluation was stored without its customers: evaluate again")
+        if not 0 <= row < len(self.table):
+            raise ParameterError(f"row == {row}, must be from 0 to {len(self.table) - 1}")
+        inside = source.predictions["bin"] == self.table["bin"].iloc[row]
+        found: pd.Index = pd.Index(source.predictions.loc[inside, "customer"])
+        return found
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw observed against predicted shares; return the axes."""

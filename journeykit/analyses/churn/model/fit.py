@@ -72,7 +72,9 @@ def churn_model(
     Returns
     -------
     ChurnModel
-        Effects with intervals, checks, and `predict`, `evaluate`, `at_risk`.
+        Effects with intervals, checks, and `predict`, `at_risk`, `evaluate`,
+        `partial_effects`, `save`; `journeykit.analyses.churn.ChurnModel.load`
+        reads it again.
 
     Raises
     ------

@@ -21,6 +21,7 @@ from journeykit.analyses.churn.model.standing import has_snapshots, rebuilt, sta
 from journeykit.analyses.churn.query import range_of_days
 from journeykit.analyses.churn.tenures import Tenures
 from journeykit.errors import ParameterError
+from journeykit.estimators.calibration import calibration_bins
 from journeykit.journey.observed import observed_days
 from journeykit.results.base import left_out_table
 
@@ -168,4 +169,13 @@ def _evaluation(
     out = left_out_table(reasons | {"churn_model.not_known_yet": reasons.get("churn_model.not_known_yet", 0)
                                     + int((~known).sum())})  # fmt: skip
     table, summary, comparison, gain, curve = found
-    return ChurnEvaluation(table, summary, comparison, out, params, None, gain, curve)
+    customers = pd.DataFrame(
+        {
+            "customer": who,
+            "leave_probability": kept[MODEL][0],
+            "bin": calibration_bins(kept[MODEL][0], bins) + 1,
+            f"duration_{used['unit']}": duration[known],
+            "event": event[known],
+        }
+    )
+    return ChurnEvaluation(table, summary, comparison, out, params, None, gain, curve, customers)
