@@ -330,11 +330,21 @@ def _group_codes(by: Any, rows: int) -> tuple[Any, pd.DataFrame]:
         frame = pd.DataFrame({name: by.array if isinstance(by, pd.Series) else by})
     if len(frame) != rows:
         raise ParameterError(f"duration and by must have the same length, got {rows} and {len(frame)}")
-    grouped = frame.groupby(list(frame.columns), observed=True, dropna=False, sort=True)
-    codes = grouped.ngroup().to_numpy().astype(np.int64)
+    codes = _places_in_order(frame)
     first = np.zeros(int(codes.max(initial=-1)) + 1, np.int64)
     first[codes[::-1]] = np.arange(rows)[::-1]  # the last written of each is its first row
     return codes, frame.iloc[first].reset_index(drop=True)
+
+
+def _places_in_order(frame: pd.DataFrame) -> Array:
+    """Number the groups that occur, in order; quickly where one categorical names them."""
+    if len(frame.columns) == 1 and isinstance(frame.dtypes.iloc[0], pd.CategoricalDtype):
+        named = frame.iloc[:, 0].cat.codes.to_numpy()
+        if len(named) and named.min() >= 0:
+            there = np.bincount(named) > 0
+            return (np.cumsum(there) - 1)[named]
+    grouped = frame.groupby(list(frame.columns), observed=True, dropna=False, sort=True)
+    return grouped.ngroup().to_numpy().astype(np.int64)
 
 
 def _moments(entries: Array, exits: Array) -> tuple[Array | tuple[int, int], Array, Array]:

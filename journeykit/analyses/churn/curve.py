@@ -13,7 +13,9 @@ from journeykit.analyses.churn.counts import counts_of_silences, has_silences
 from journeykit.analyses.churn.estimate import sensitivity, tested
 from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.question import Query
+from journeykit.analyses.churn.renewals import renewal_rates
 from journeykit.analyses.churn.rules import whole_days
+from journeykit.analyses.churn.sentences import headline, most_and_fewest
 from journeykit.analyses.churn.shared import ChurnResult, by_segment, in_unit, records, rule_sentences, segment, unit_of
 from journeykit.analyses.churn.tenures import Tenures, customers_of
 from journeykit.errors import ParameterError
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from journeykit.results.comparable import Comparable
-
-_RANGE = ("segment", "survival", "survival_low", "survival_high")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,6 +190,19 @@ class SurvivalCurve(ChurnResult):
         rates = period_hazard(self.risk, edges, self.params["confidence"])
         names = {"period_start": "from_days", "period_end": "to_days", "person_time": "at_risk_days"}
         return self._shaped(rates.rename(columns=names))
+
+    def renewals(self) -> pd.DataFrame:
+        """Tell the renewal rate of each term of a contract.
+
+        Returns
+        -------
+        DataFrame
+            `segment`, `term`, `decided` (spells whose term ended), `renewed`,
+            `renewal_rate` with interval.
+        """
+        if self.unit != "terms":
+            raise ParameterError("renewals are those of a Contract")
+        return by_segment(renewal_rates(self.risk, self.repeats, self.params["confidence"]), self.params["by"])
 
     def smoothed_hazard(self, bandwidth: Any = None) -> pd.DataFrame:
         """Estimate the rate of leaving as a smooth curve of age.
@@ -351,7 +364,7 @@ class SurvivalCurve(ChurnResult):
     def describe(self) -> str:
         """Say when half are gone, how many are there at the horizon, and how many of the gone came back."""
         rows = records(self.summary)
-        sentences = [_headline(row, self.unit) for row in rows] if len(rows) <= 3 else [_range(rows, self.unit)]
+        sentences = [headline(row, self.unit) for row in rows] if len(rows) <= 3 else [most_and_fewest(rows, self.unit)]
         if self.overall_test.get("p_value", pd.Series()).notna().any():
             sentences.append(say("churn.segments_test", **records(self.overall_test)[0]))
         sentences += rule_sentences(self.params, int(self.summary["seen_at_start"].sum()))
@@ -366,28 +379,6 @@ class SurvivalCurve(ChurnResult):
         columns.append("comeback_rate")
         ended = [f"{name}_{side}" for name in columns for side in ("low", "high")]
         return self.summary[[name for name in self.summary if name in {*columns, *ended}]]
-
-
-def _headline(row: dict[Any, Any], unit: str) -> str:
-    kind = "" if unit == "days" else f"_{unit}"
-    median = "median" if np.isfinite(row[f"median_{unit}"]) else "no_median"
-    there = "there" if np.isfinite(row["survival"]) else "not_followed"
-    base = {"customers": row.get("spells", row["customers"])}
-    noun = "spells_" if base["customers"] > row["customers"] else ""
-    said = {
-        "half_gone": say(f"churn.{noun}{median}{kind}", **row | base),
-        "still_there": say(f"churn.{there}{kind}", **row),
-    }
-    return say("churn.of_segment", segment=row["segment"], **said) if "segment" in row else say("churn.of_all", **said)
-
-
-def _range(rows: list[dict[str, Any]], unit: str) -> str:
-    """Say which of many segments keeps the most and which the fewest."""
-    known = [row for row in rows if np.isfinite(row["survival"])] or rows
-    most, fewest = (pick(known, key=lambda row: row["survival"]) for pick in (max, min))
-    values = {f"{end}_{name}": row[name] for end, row in (("most", most), ("fewest", fewest)) for name in _RANGE}
-    horizon = {f"horizon_{unit}": most[f"horizon_{unit}"]}
-    return say(f"churn.segment_range{'' if unit == 'days' else '_terms'}", segments=len(rows), **values | horizon)
 
 
 def age(value: Any) -> Any:

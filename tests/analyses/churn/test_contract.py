@@ -1,5 +1,7 @@
 """Contracts: terms that are renewed or not, counted in terms; each decision complete once its grace is over."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from journeykit.analyses.churn import Contract, survival_curve, tenures
 from journeykit.errors import ParameterError
+from journeykit.estimators.proportions import wilson
 from journeykit.journey import Step
 from journeykit.text import has_label, language
 from tests.helpers import ORIGIN, event_rows, make_log
@@ -174,13 +177,21 @@ def test_the_curve_says_the_renewal_rate_of_each_term():
             if rng.random() < (0.3 if term == 1 else 0.1):
                 break
             rows.append((f"c{i}", "pay", start + 7 * term))
-    curve = survival_curve(make_log(rows, observed_until=90), churn=WEEK, start="join")
+    log = make_log(rows, observed_until=90)
+    curve = survival_curve(log, churn=WEEK, start="join")
     rates = (curve.table["events"] / curve.table["at_risk"].where(curve.table["at_risk"] > 0)).to_numpy()
     assert curve.unit == "terms"
     assert curve.table["time_terms"].tolist()[1:4] == [1, 2, 3]
     assert rates[1] == pytest.approx(0.3, abs=0.03)
     assert rates[2] == pytest.approx(0.1, abs=0.03)
     assert curve.at(1)["survival"].iloc[0] == pytest.approx(0.7, abs=0.03)
+    renewals = curve.renewals()
+    assert renewals["term"].tolist() == curve.table["time_terms"].tolist()[1:]
+    assert renewals["renewal_rate"].tolist() == pytest.approx((1 - rates[1:]).tolist())
+    low, high = wilson(renewals["renewed"], renewals["decided"])
+    once = survival_curve(log, churn=replace(WEEK, spells="first"), start="join").renewals()
+    assert once["renewal_rate_low"].tolist() == pytest.approx(low.tolist())
+    assert once["renewal_rate_high"].tolist() == pytest.approx(high.tolist())
     hazard = curve.hazard(1)
     assert hazard["hazard"].tolist()[:2] == pytest.approx(rates[1:3].tolist())
     assert curve.customers(2).size == curve.table["events"].iloc[2]
@@ -198,7 +209,14 @@ def test_a_contract_speaks_of_terms(code):
             assert found.describe()
             assert "<table" in found._repr_html_()
             found.figure()
-        for frame in (found.table, found.summary, found.comparison, found.given(1, 2), found.hazard(1)):
+        for frame in (
+            found.table,
+            found.summary,
+            found.comparison,
+            found.given(1, 2),
+            found.hazard(1),
+            found.renewals(),
+        ):
             assert [name for name in frame if not has_label(name, language=code)] == []
         assert set(found.metrics()["unit"]) >= {"terms"}
 
@@ -230,3 +248,21 @@ def test_a_segment_that_becomes_known_within_a_term_can_not_split_it():
     log = make_log(rows, observed_until=30).with_segment("helped", did="help", within="4d")
     with pytest.raises(ParameterError, match="known within one"):
         tenures(log, churn=Contract(period="7d"), start="join", by="helped")
+
+
+def test_renewals_of_one_customer_are_taken_together():
+    rows = []
+    for i in range(40):  # each customer either always renews the first term of its spells, or never does
+        for spell in range(4):
+            rows.append((f"c{i:02}", "join", 30 * spell))
+            if i % 2:
+                rows.append((f"c{i:02}", "pay", 30 * spell + 7))
+    every = survival_curve(make_log(rows, observed_until=140), churn=WEEK, start="join").renewals().iloc[0]
+    low, high = wilson(20, 40)  # as good as 40 decisions, though there are 160
+    assert (every["decided"], every["renewed"]) == (160, 80)
+    assert (every["renewal_rate_low"], every["renewal_rate_high"]) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_renewals_are_those_of_a_contract():
+    with pytest.raises(ParameterError, match="those of a Contract"):
+        survival_curve(make_log([("a", "visit", 0), ("b", "visit", 3)], observed_until=200)).renewals()
