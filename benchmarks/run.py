@@ -8,7 +8,18 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from benchmarks import buying, churn, churn_model, conversion, door, effects, first_analyses, retention, startup
+from benchmarks import (
+    buying,
+    churn,
+    churn_model,
+    conversion,
+    door,
+    effects,
+    first_analyses,
+    reports,
+    retention,
+    startup,
+)
 from benchmarks.race import Race, machine
 
 Part = Callable[[argparse.Namespace], list[Race]]
@@ -29,6 +40,7 @@ PARTS: dict[str, Part] = {
     "churn": on_events(churn.run),
     "churn_model": lambda asked: churn_model.run(asked.events // 10, asked.rounds),
     "buying": lambda asked: buying.run(asked.events, asked.rounds),
+    "reports": on_events(reports.run),
 }
 
 
