@@ -129,14 +129,14 @@ def risk_sets(
     constant = [name for name, scale, mean in zip(names, scales, means, strict=True) if scale <= 1e-12 * abs(mean)]
     if constant:
         raise ParameterError(f"covariates that are the same for everybody explain nothing: {constant}")
-    # One sort: event numbers are small integers, so that sorting them is quick.
-    key = codes * (len(times) + 2) - last
-    order = np.argsort(key, kind="stable")
-    order = order[last[order] > first[order]]
+    wide = len(times) + 1
+    order = _order(codes * wide + (len(times) - last))
+    if first.any():
+        order = order[last[order] > first[order]]
     counts = np.bincount(codes[order], minlength=len(labels))
     by_first = np.zeros(0, np.int64)
     if first.any():
-        by_first = np.argsort((codes * (len(times) + 2) - first)[order], kind="stable")
+        by_first = _order((codes * wide + (len(times) - first))[order])
     return RiskSets(
         names,
         np.ascontiguousarray((values[order] - means) / scales),
@@ -154,6 +154,12 @@ def risk_sets(
         list(labels),
         n,
     )
+
+
+def _order(key: Ints) -> Ints:
+    """Sort small numbers, 0 or more: few enough of them are sorted digit by digit, in one pass over each."""
+    small = len(key) > 0 and key.max() < 2**16
+    return np.argsort(key.astype(np.uint16) if small else key, kind="stable")
 
 
 def numbers(x: Any) -> tuple[list[str], Floats]:

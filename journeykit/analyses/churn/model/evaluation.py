@@ -140,7 +140,7 @@ class ChurnEvaluation(ChurnResult):
 
     def _off(self) -> dict[str, Any]:
         off = (self.table["predicted_rate"] - self.table["observed_rate"]).abs().max()
-        return {"most_rate_difference": float(off)}
+        return {"most_points": round(100 * float(off), 1)}
 
     def shown(self) -> pd.DataFrame:
         """Return how each predictor did."""
