@@ -44,6 +44,8 @@ def walk_pages(  # type: ignore[no-untyped-def]  # pragma: no cover
             for k in range(reached.shape[1]):
                 if reached[customer, k] <= times[here]:
                     now += 1
+            if now > reached.shape[1]:
+                break  # converted at the very instant of the entry: there was no time to meet anything
             if now > steps:
                 steps, pages = now, 0
             following = here + 1

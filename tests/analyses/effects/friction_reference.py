@@ -25,6 +25,8 @@ def slow_friction(log, steps, cause, *, times=1, others=(), ignored=(), within, 
             reached.append(time if time is not None and time <= at[entry] + within else None)
         converts = reached[-1] is not None
         last = reached[-1] - 1 if converts else at[entry] + within
+        if converts and reached[-1] == at[entry]:
+            continue  # no time to meet anything
         visits = sum(at[i] - at[i - 1] >= gap for i in range(1, entry + 1))
         own = [i for i in range(entry, len(events)) if i == entry or at[i] <= last]
         own = [i for i in own if i == entry or names[i] in steps or names[i] not in {*others, *ignored}]

@@ -89,6 +89,13 @@ def test_a_cause_after_the_conversion_or_the_window_or_at_its_instant_does_not_c
     assert dict(found.left_out.itertuples(index=False)) == {"funnel.immature": 1}
 
 
+def test_who_converts_at_the_instant_of_the_entry_had_no_time_to_meet_anything():
+    log = make_log([("a", "C", 0), ("a", "O", 0), ("b", "C", 0), ("b", "E", 1)], observed_until=60)
+    found = friction(log, ["C", "O"], within="10d", causes=ERROR)
+    assert cells_of(found) == {(1, 0, "0"): [0, 1, 0, 0]}
+    assert found.summary["converted"].tolist() == [1]
+
+
 def test_other_causes_and_what_comes_by_itself_are_no_pages():
     log = make_log(
         [("a", "C", 0), ("a", "F", 1), ("a", "advertisement", 2), ("a", "E", 3), ("b", "C", 0), ("b", "P", 1)],
