@@ -9,6 +9,7 @@ import pandas as pd
 
 import journeykit as jk
 from journeykit.analyses.churn import SurvivalCurve
+from journeykit.analyses.conversion import FunnelTrend
 from journeykit.datasets import Delay, ShopParameters
 from journeykit.datasets.truth import Truth
 
@@ -21,6 +22,9 @@ STAGES = ("awareness", "consideration", "purchase", "retention", "advocacy")
 WITHIN = "22d"
 FIRST_WITHIN = "30d"
 FUNNEL_MONTHS = 3
+TREND_UNTIL = "2023-04-01"
+TREND_LOGS = 5  # of 100,000 customers each: their rates are exact to a tenth of a point
+TREND_MONTHS = ("2023-01", "2023-02", "2023-03")
 TRY_AGAIN = replace(ShopParameters(), again=0.9, again_from_day=31, again_after=Delay(0.0, (0, 0), 3.0, 10))
 
 # Retention: a year, read in the middle of its last month.
@@ -47,6 +51,18 @@ LESSONS = replace(
 def funnel_log(customers: int, seed: int) -> jk.InteractionLog:
     log, _ = jk.simulate_journeys(customers, months=FUNNEL_MONTHS, parameters=TRY_AGAIN, rng=seed)
     return log.with_stages(jk.StageModel.digital())
+
+
+def trend_log(customers: int, seed: int) -> jk.InteractionLog:
+    """As many customers of four months, of which three are seen: the rest of the last month's windows is to come."""
+    log, _ = jk.simulate_journeys(customers * 4 // 3, months=FUNNEL_MONTHS + 1, parameters=TRY_AGAIN, rng=seed)
+    return log.with_stages(jk.StageModel.digital()).between(log.starts_at, TREND_UNTIL)
+
+
+def monthly(log: jk.InteractionLog) -> FunnelTrend:
+    """Who bought within the window of a month's first touch."""
+    steps = [jk.Step(stage=stage) for stage in STAGES[:3]]
+    return jk.funnel_trend(log, steps, within=WITHIN, period="month", clock="first")
 
 
 def retention_log(customers: int, seed: int) -> jk.InteractionLog:
@@ -85,6 +101,18 @@ def true_funnel(entry: str = "any") -> pd.DataFrame:
     within = WITHIN if entry == "any" else FIRST_WITHIN
     found = Truth(TRY_AGAIN, FUNNEL_MONTHS).stage_funnel(within=within, entry=entry, by="segment")
     return found.set_index(["segment", "stage"])
+
+
+@cache
+def true_trend() -> pd.Series:
+    """The rate of each month, followed to the end of its windows: of many customers, since no formula has it."""
+    found = []
+    for seed in range(TREND_LOGS):
+        log, _ = jk.simulate_journeys(100_000, months=FUNNEL_MONTHS + 1, parameters=TRY_AGAIN, rng=900_000 + seed)
+        table = monthly(log.with_stages(jk.StageModel.digital())).table
+        found.append(table.assign(period=table["period"].astype(str)).set_index("period")[["converted", "customers"]])
+    sums = pd.concat(found).astype(int).groupby(level=0).sum()
+    return sums["converted"] / sums["customers"]
 
 
 @cache

@@ -23,6 +23,7 @@ Row = tuple[Any, ...]
 
 def funnel_study(seed: int, customers: int = CUSTOMERS) -> Iterator[Row]:
     log = shop.funnel_log(customers, seed)
+    yield from _conversion(log)
     for entry, within, prefix in (("any", shop.WITHIN, ""), ("first", shop.FIRST_WITHIN, "first_")):
         true = shop.true_funnel(entry)
         by_segment = jk.stage_funnel(log, within=within, entry=entry, by="segment").table
@@ -39,7 +40,7 @@ def funnel_study(seed: int, customers: int = CUSTOMERS) -> Iterator[Row]:
                 yield (f"{prefix}reach_rate", segment, stage, route, *found, true.loc[(segment, stage), "reach_rate"])
                 if entry == "first":  # the same question: within the window of the first entry
                     yield ("curve_rate", segment, stage, route, *found, true.loc[(segment, stage), "reach_rate"])
-    yield from _conversion(log)
+    yield from _trend(shop.trend_log(customers, seed))
 
 
 def _conversion(log: jk.InteractionLog) -> Iterator[Row]:
@@ -52,6 +53,18 @@ def _conversion(log: jk.InteractionLog) -> Iterator[Row]:
         for row in pd.concat([by_segment, whole]).itertuples():
             found = (row.conversion_rate, row.conversion_rate_low, row.conversion_rate_high, row.customers)
             yield ("curve_rate", row.segment, stage, OURS, *found, true.loc[(row.segment, stage), "reach_rate"])
+
+
+def _trend(log: jk.InteractionLog) -> Iterator[Row]:
+    """Read the rates of two finished months and the estimate of one that is not; beside it, its share so far."""
+    true, table = shop.true_trend(), shop.monthly(log).table
+    for row in table.itertuples():
+        found = (row.conversion_rate, row.conversion_rate_low, row.conversion_rate_high, row.customers)
+        month = str(row.period)
+        yield ("trend_rate", shop.ALL, month, OURS, *found, true[month])
+        if row.status == "unfinished":
+            so_far = naive.share(int(row.converted), int(row.customers))
+            yield ("trend_rate", shop.ALL, month, "immature as lost", *so_far, true[month])
 
 
 def retention_study(seed: int, customers: int = CUSTOMERS) -> Iterator[Row]:

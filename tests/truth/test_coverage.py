@@ -42,11 +42,11 @@ def assert_covers_as_wilson(rows):
     assert_pooled(rows)
 
 
-def assert_covers_as_greenwood(rows):
+def assert_covers_as_greenwood(rows, truth_error=0.0):
     """Unbiased, and covering 95% give or take chance and a point: intervals of curves are for large samples."""
     cells = study.by_cell(rows)
     z = family_z(len(cells))
-    assert (cells["bias"].abs() <= z * cells["bias_error"]).all(), cells
+    assert (cells["bias"].abs() <= z * np.hypot(cells["bias_error"], truth_error)).all(), cells
     chance = z * np.sqrt(0.95 * 0.05 / LOGS)
     assert ((cells["coverage"] - 0.95).abs() <= chance + 0.01).all(), cells
     assert_pooled(rows, known=0.01)
@@ -76,6 +76,9 @@ def test_funnel_intervals_cover_the_truth_and_counting_the_immature_does_not():
     assert_covers_as_wilson(of_ours(rows, "reach_rate", "step_rate"))
     assert_covers_as_wilson(of_ours(rows, "first_reach_rate", "first_step_rate"))
     assert_covers_as_greenwood(of_ours(rows, "curve_rate"))
+    assert_covers_as_greenwood(of_ours(rows, "trend_rate"), truth_error=0.001)
+    month = [(shop.ALL, shop.TREND_MONTHS[-1])]
+    assert_off(rows, quantity="trend_rate", route="immature as lost", sign=-1, least=0.02, cells=month)
     whole = [(shop.ALL, stage) for stage in ("consideration", "purchase", "retention")]
     # Of first entries, the immature are lost; with all entries, later ones also add second chances to the old.
     assert_off(rows, quantity="first_reach_rate", route="immature as lost", sign=-1, least=0.005, cells=whole)
