@@ -315,6 +315,17 @@ def test_covariates_that_change_are_read_as_they_stand():
     assert found.comparison.set_index(["against", "measure"])["difference"].xs("brier", level="measure").max() < 0
 
 
+def test_who_signed_up_and_did_nothing_is_counted():
+    first = pd.Series(LOG.days).groupby(LOG.customer_codes).min()
+    dates = pd.Series(pd.to_datetime(first.to_numpy(), unit="D"), index=LOG.customers)
+    dates = pd.concat([dates, pd.Series([day(880), day(890)], index=[10_001, 10_002])])
+    tenures = jk.tenures(LOG, churn=jk.Inactivity("60d"), signed_up=dates)
+    assert {10_001, 10_002} <= set(tenures.table["customer"])
+    prediction = churn_model(tenures).predict(horizon="60d")
+    assert not prediction.table["customer"].isin([10_001, 10_002]).any()
+    assert prediction.left_out["customers"].tolist() == [2]
+
+
 def test_strata_are_read_where_customers_stand():
     model = churn_model(TENURES, strata="kind")
     assert model.table.empty

@@ -53,7 +53,12 @@ def standing_now(tenures: Tenures, names: Sequence[str]) -> tuple[pd.DataFrame, 
     """
     if has_snapshots(tenures):
         found, unknown = standing_at(tenures, [last_day(tenures.log)], names)
-        return found.drop(columns=["duration_days", "event", "end"]), len(unknown)
+        # Who signed up and was never active has tenures, but no events to stand on.
+        there = tenures.table.loc[~tenures.table["event"], "customer"]
+        listed = pd.Index(found["customer"]).union(pd.Index(unknown["customer"]))
+        whole = tenures.table.loc[tenures.table["event"], "customer"]
+        absent = pd.Index(there.unique()).difference(listed).difference(pd.Index(whole))
+        return found.drop(columns=["duration_days", "event", "end"]), len(unknown) + len(absent)
     table = tenures.table
     last = ~table.duplicated([name for name in ("customer", "spell") if name in table], keep="last")
     rows = table[last & ~table["event"]]
