@@ -95,10 +95,10 @@ def split_change(names: list[str], patterns: pd.DataFrame, confidence: float) ->
         table[f"{end}_share"] = divide(table[f"base_{end}"], base.sum())
         table[f"{end}_rate"] = divide(np.append(back, back.sum()), table[f"base_{end}"])
     for i, name in enumerate(("mix_rate_difference", "own_rate_difference", "rate_difference")):
-        table[name] = found[i]
-        with np.errstate(invalid="ignore"):
-            low, high = np.nanquantile(replicates[i], [tail, 1 - tail], axis=0)
-        table[f"{name}_low"], table[f"{name}_high"] = low, high
+        known = ~np.isnan(replicates[i]).all(axis=0)  # in a replicate without a base nothing is known
+        bounds = np.full((2, len(table)), np.nan)
+        bounds[:, known] = np.nanquantile(replicates[i][:, known], [tail, 1 - tail], axis=0)
+        table[name], table[f"{name}_low"], table[f"{name}_high"] = found[i], *bounds
     return table
 
 

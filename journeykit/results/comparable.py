@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -72,6 +72,14 @@ def scores_of_parts(parts: Lookup) -> Lookup:
     return scores
 
 
+def by_owner(log: Any, found: pd.DataFrame) -> pd.DataFrame:
+    """Sum what stands by unit within the customer behind it, where a log was re-keyed: units are not independent."""
+    if not hasattr(log, "owners") or log.unit == "customer":  # tenures are customers', too
+        return found
+    owners = log.owners.take(log.owner_codes[log.customers.get_indexer(found.index)])
+    return found.groupby(owners).sum(min_count=1).rename_axis("customer")
+
+
 def from_table(result: Result) -> Comparable:
     """Make rows of every estimate in a result's table that has an interval.
 
@@ -86,7 +94,7 @@ def from_table(result: Result) -> Comparable:
     rows = rows_of(table, keys, estimates)
     if rows.duplicated([*keys, "measure"]).any():
         raise ParameterError(f"the rows of a {type(result).__name__} are not named by {keys}: they can't be matched")
-    customers = None if result.log is None else (lambda: pd.Index(result.log.customers))
+    customers = (lambda: pd.Index(result.log.owners)) if hasattr(result.log, "owners") else None
     return Comparable(rows, tuple(keys), customers=customers)
 
 
@@ -109,6 +117,8 @@ def rows_of(table: pd.DataFrame, keys: Sequence[str], measures: Sequence[str], n
     n : str, optional
         The column with the number behind.
     """
+    if table.empty:  # nobody came, and a table may then lack its columns
+        return pd.DataFrame(columns=[*keys, "measure", *ESTIMATE]).astype(dict.fromkeys(ESTIMATE, float))
     empty = pd.Series(np.nan, index=table.index)
     parts = []
     for measure in measures:
@@ -117,4 +127,10 @@ def rows_of(table: pd.DataFrame, keys: Sequence[str], measures: Sequence[str], n
         for column, values in zip(ESTIMATE, (*ends, empty if n is None else table[n]), strict=True):
             part[column] = values.to_numpy(dtype=float, na_value=np.nan)
         parts.append(part)
-    return pd.concat(parts, ignore_index=True)
+    return stack_rows(parts)
+
+
+def stack_rows(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put rows one below the other."""
+    some = [part for part in parts if len(part)]
+    return pd.concat(some or parts[:1], ignore_index=True)

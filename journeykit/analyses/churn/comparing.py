@@ -16,7 +16,7 @@ from journeykit.estimators.influence import CENSORED, ENDED, incidence_influence
 from journeykit.estimators.proportions import Floats
 from journeykit.estimators.risk import group_columns
 from journeykit.estimators.survival import restricted_mean
-from journeykit.results.comparable import Comparable, rows_of
+from journeykit.results.comparable import Comparable, by_owner, rows_of
 
 if TYPE_CHECKING:
     from journeykit.analyses.churn.curve import SurvivalCurve
@@ -62,8 +62,8 @@ class _Lookup:
         return self._found
 
     def customers(self) -> pd.Index:
-        ids: pd.Index = pd.Index(self._tenures()["customer"].unique())
-        return ids
+        ids = pd.Index(self._tenures()["customer"].unique(), name="customer")
+        return by_owner(self._result.log, pd.DataFrame(index=ids)).index
 
     def scores(self, rows: Sequence[int]) -> pd.DataFrame:
         """Each customer's score in the survival at an age, or in the mean up to one."""
@@ -82,7 +82,7 @@ class _Lookup:
                 asked[f"time_{self._result.unit}"],
             )
             columns[row] = pd.Series(scores).groupby(own["customer"].to_numpy()).sum().reindex(ids).to_numpy()
-        return pd.DataFrame(columns, index=ids)
+        return by_owner(self._result.log, pd.DataFrame(columns, index=ids))
 
     def _risk(self, group: Any) -> pd.DataFrame:
         risk = self._result.risk

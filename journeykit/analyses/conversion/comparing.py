@@ -18,7 +18,7 @@ from journeykit.analyses.conversion.plan import Plan
 from journeykit.analyses.conversion.trend_plan import TrendPlan
 from journeykit.estimators.influence import Influence, incidence_influence
 from journeykit.log import InteractionLog
-from journeykit.results.comparable import Comparable, rows_of, scores_of_parts
+from journeykit.results.comparable import Comparable, rows_of, scores_of_parts, stack_rows
 from journeykit.schema import SECOND
 
 if TYPE_CHECKING:
@@ -36,18 +36,19 @@ def of_curve(result: ConversionCurve, other: ConversionCurve) -> Comparable:
     whole = result.summary.rename(columns={"horizon_seconds": "time_seconds"})
     same = horizons[0] == horizons[1]
     measures = ["conversion_rate", "mean_seconds"] if same else ["conversion_rate"]
-    if result.log is None or result.plan is None or None in horizons:
+    nobody = result.table.empty or other.table.empty
+    if nobody or result.log is None or result.plan is None or None in horizons:
         return Comparable(rows_of(whole, keys, measures), tuple(keys))
     horizon = int(min(horizons) * SECOND)
-    firsts = [each.table.loc[each.table["events"] > 0, "time_seconds"].min() * SECOND for each in (result, other)]
-    times = np.array([*(time for time in HORIZONS if np.nanmin(firsts) <= time < horizon), horizon])
+    both = pd.concat([each.table.loc[each.table["events"] > 0, "time_seconds"] for each in (result, other)])
+    times = np.array([*(time for time in HORIZONS if both.min() * SECOND <= time < horizon), horizon])
     read = estimate(result.log, result.plan, times).table.rename(columns={"converted_rate": "conversion_rate"})
     for end in ("low", "high"):
         read = read.rename(columns={f"converted_rate_{end}": f"conversion_rate_{end}"})
     parts = [rows_of(read, keys, ["conversion_rate"])]
     if same:
         parts.append(rows_of(whole, keys, ["mean_seconds"]))
-    rows = pd.concat(parts, ignore_index=True)
+    rows = stack_rows(parts)
     look = _CurveLookup(result.log, result.plan, rows)
     main = int(np.flatnonzero(rows["time_seconds"] == horizon / SECOND)[0])
     return Comparable(rows, tuple(keys), look.scores, customers=look.customers, main=main)
@@ -104,12 +105,14 @@ def score_owners(log: InteractionLog, plan: Plan, asked: list[tuple[int, Influen
 def of_trend(result: FunnelTrend, other: FunnelTrend) -> Comparable:
     """Lay out the rate over all finished periods, and in those that both results have."""
     keys = [*(["segment"] if "segment" in result.summary else []), "period"]
+    if result.summary.empty or other.summary.empty:
+        return Comparable(rows_of(pd.DataFrame(), keys, []), tuple(keys))
     whole = rows_of(result.summary.assign(period=OVERALL), keys, ["conversion_rate"])  # customers may repeat
     observed = [each.table[each.table["method"] == "observed"] for each in (result, other)]
     labels = observed[0]["period"].map(str)
     shared = set(observed[1]["period"].map(str))
     table = observed[0].assign(period=labels)[labels.isin(shared)]
-    rows = pd.concat([whole, rows_of(table, keys, ["conversion_rate"], "customers")], ignore_index=True)
+    rows = stack_rows([whole, rows_of(table, keys, ["conversion_rate"], "customers")])
     log, plan = result.log, result.plan
     if log is None or plan is None:
         return Comparable(rows, tuple(keys))

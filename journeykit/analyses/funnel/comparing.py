@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from journeykit.analyses.funnel.plan import Exclude
-from journeykit.results.comparable import Comparable, rows_of, scores_of_parts
+from journeykit.analyses.funnel.behind import find_attempts
+from journeykit.analyses.funnel.plan import Exclude, by_unit
+from journeykit.results.comparable import Comparable, rows_of, scores_of_parts, stack_rows
 
 if TYPE_CHECKING:
     from journeykit.analyses.funnel.result import FunnelResult
+
+NEVER = np.iinfo(np.int64).min
+"""The time of a step that an attempt did not fill."""
 
 
 def comparable(result: FunnelResult) -> Comparable:
@@ -25,17 +29,17 @@ def comparable(result: FunnelResult) -> Comparable:
     if plan.last_required in shown and plan.base_steps[plan.last_required] != plan.first_shown:
         asked.append((plan.last_required, plan.first_shown, "reach_rate"))
     keys = [*(["segment"] if "segment" in result.table else []), column]
-    sizes = result.table.set_index(keys)[result.base_column]
+    of_row = result.table[keys].itertuples(index=False, name=None)
+    sizes = dict(zip(of_row, result.table[result.base_column], strict=True))
     parts, places = [], []
     for k, base, rate in asked:
         rows = result.table[result.table[column] == plan.names[k - 1]]
-        at_base = [(*key[:-1], plan.names[base - 1]) for key in rows[keys].itertuples(index=False, name=None)]
-        n = sizes.reindex(pd.MultiIndex.from_tuples(at_base) if len(keys) > 1 else [key[0] for key in at_base])
-        parts.append(rows_of(rows.assign(n=n.to_numpy()), keys, [rate], "n"))
+        n = [sizes[(*key[:-1], plan.names[base - 1])] for key in rows[keys].itertuples(index=False, name=None)]
+        parts.append(rows_of(rows.assign(n=n), keys, [rate], "n"))
         places += [(k, base)] * len(rows)
     if not parts:
         return Comparable(rows_of(result.table.iloc[:0], keys, ["step_rate"]), tuple(keys))
-    rows = pd.concat(parts, ignore_index=True)
+    rows = stack_rows(parts)
     if plan.repeats:
         rows["n"] = np.nan  # customers repeat: the interval says how sure a rate is
     main = len(rows) - len(parts[-1])
@@ -53,31 +57,34 @@ class _Lookup:
         self._segments = rows["segment"].tolist() if "segment" in rows else None
 
     def _attempts(self) -> pd.DataFrame:
-        return self._result.attempts()
+        """One row an attempt: whose it is, how far it came, and when it was at each step."""
+        plan = self._result.plan
+        assert plan is not None
+        found: pd.DataFrame = by_unit(self._result.log, plan.unit).tally(find_attempts, plan=plan)
+        return found
 
     def customers(self) -> pd.Index:
-        ids: pd.Index = pd.Index(self._attempts()["customer"].unique())
+        ids: pd.Index = self._attempts().index.get_level_values("customer").unique()
         return ids
 
     def parts(self, rows: Sequence[int]) -> pd.DataFrame:
-        """Whether each customer came to the step of a row, and to the step that its rate is over."""
-        assert self._result.plan is not None
+        """How often each customer came to the step of a row, and to the step that its rate is over."""
         plan, attempts = self._result.plan, self._attempts()
-        steps = attempts["steps"].to_numpy()
+        assert plan is not None
+        steps, groups = attempts["steps"].to_numpy(), attempts["segment"].to_numpy()
         columns: dict[Any, Any] = {}
         for row in rows:
             k, base = self._places[row]
             there = np.ones(len(attempts), dtype=bool)
             if self._segments is not None:
-                there = (attempts["segment"] == self._segments[row]).to_numpy()
+                there = groups == plan.labels.index(self._segments[row])
             n = there & (steps >= base)
-            x = there & (steps >= k)
-            if k in plan.optional:  # its column, from the end: a step may be called like another column
-                x &= attempts.iloc[:, k - plan.n_steps - 1].notna().to_numpy()
+            x = n & (steps >= k)
+            if k in plan.optional:  # passed over, perhaps
+                x &= attempts[f"time_{k}"].to_numpy() > NEVER
             columns |= {(row, "x"): x.astype(np.int64), (row, "n"): n.astype(np.int64)}
-        # An attempt each, where attempts are counted.
-        found = pd.DataFrame(columns).groupby(attempts["customer"].to_numpy()).sum()
-        return found.rename_axis("customer")
+        together = pd.DataFrame(columns, index=attempts.index.get_level_values("customer"))
+        return together.groupby(level="customer").sum()
 
 
 def asked_again(result: FunnelResult, by: str | None, log: Any) -> FunnelResult:

@@ -11,7 +11,7 @@ import pandas as pd
 from journeykit.analyses.lifecycle.activity import Activity, Ints, see
 from journeykit.estimators.proportions import clustered_mean, customer_sums, divide
 from journeykit.log import InteractionLog
-from journeykit.results.comparable import Comparable, rows_of, scores_of_parts
+from journeykit.results.comparable import Comparable, by_owner, rows_of, scores_of_parts, stack_rows
 
 if TYPE_CHECKING:
     from journeykit.analyses.lifecycle.active import ActiveResult
@@ -38,7 +38,7 @@ def of_flow(result: LifecycleResult, other: Any) -> Comparable:
         rows.append(rows_of(table, keys, ["returning_rate"], "base"))
         order = {label: place for place, label in enumerate(labels.unique())}
         places += [order[label] for label in table["period"]]
-    return _looked_up(result, pd.concat(rows, ignore_index=True), keys, places, _returning)
+    return _looked_up(result, stack_rows(rows), keys, places, _returning)
 
 
 def of_stickiness(result: StickinessResult, other: Any) -> Comparable:
@@ -53,7 +53,7 @@ def of_stickiness(result: StickinessResult, other: Any) -> Comparable:
         places += table["active_periods"].tolist()
         table["active_periods"] = table["active_periods"].map(str)
         rows.append(rows_of(table, keys, ["at_least_rate"], "n"))
-    return _looked_up(result, pd.concat(rows, ignore_index=True), keys, places, _sticky, span=result.span)
+    return _looked_up(result, stack_rows(rows), keys, places, _sticky, span=result.span)
 
 
 def of_active(result: ActiveResult, other: Any) -> Comparable:
@@ -79,7 +79,7 @@ def of_active(result: ActiveResult, other: Any) -> Comparable:
     of: Any = counted["segment"] if keys[:-1] else pd.Series("", index=counted.index)
     plain = whole.assign(mean_active=whole["segment"].map(counted["active"].groupby(of, sort=False).mean()))
     rows.append(rows_of(plain, keys, ["mean_active"]))
-    together = pd.concat(rows, ignore_index=True)
+    together = stack_rows(rows)
     found = _looked_up(result, together, keys, places, _in_windows, window=result.window)
     if found.parts is not None:
         _give_intervals(found, len(whole), result.params["confidence"])
@@ -119,7 +119,7 @@ def _looked_up(
             inside = found.index.get_level_values("segment") == segments[row]
             for what in "xn":
                 columns[row, what] = np.where(inside, found[f"{what}{places[row]}"].to_numpy(), 0)
-        return pd.DataFrame(columns, index=ids)
+        return by_owner(log, pd.DataFrame(columns, index=ids))
 
     def customers() -> pd.Index:
         first = parts([row for row in range(len(places)) if places[row] == places[0]] or [0])

@@ -16,7 +16,7 @@ from journeykit.analyses.retention.who import columns_back
 from journeykit.estimators.proportions import divide, wilson_rate
 from journeykit.estimators.shared import ratio_scores
 from journeykit.log import InteractionLog
-from journeykit.results.comparable import ESTIMATE, Comparable, rows_of
+from journeykit.results.comparable import ESTIMATE, Comparable, by_owner, rows_of, stack_rows
 
 if TYPE_CHECKING:
     from journeykit.analyses.retention.result import RetentionResult
@@ -61,7 +61,7 @@ def comparable(result: RetentionResult, other: RetentionResult) -> Comparable:
     if result.main == "sum_value":
         look = None
     curves = _curves(result, rows, keys, look)
-    rows = pd.concat([rows, curves], ignore_index=True) if len(curves) else rows
+    rows = stack_rows([rows, curves])
     return Comparable(
         rows,
         tuple(keys),
@@ -129,8 +129,8 @@ class Lookup:
         """Ids of all who are in the base of a finished cell."""
         first = min(self._columns, default=1)
         found = self._cells((first,))
-        ids: pd.Index = found.index.get_level_values("customer").unique()
-        return ids
+        units = found.index.get_level_values("customer").unique()
+        return by_owner(self._log, pd.DataFrame(index=units)).index
 
     def parts(self, rows: Sequence[int]) -> pd.DataFrame:
         """Each customer's x and n in rows of one column."""
@@ -143,7 +143,7 @@ class Lookup:
         for row in plain:
             own = self._of_row(cells, row).groupby(level="customer")[["x", "n"]].sum().reindex(ids, fill_value=0)
             found |= {(row, "x"): own["x"].to_numpy(), (row, "n"): own["n"].to_numpy()}
-        return pd.DataFrame(found, index=ids)
+        return by_owner(self._log, pd.DataFrame(found, index=ids))
 
     def scores(self, rows: Sequence[int]) -> pd.DataFrame:
         """Each customer's score in rows of one column, or in their mean."""
@@ -158,7 +158,7 @@ class Lookup:
                 own = self._row_scores(self._of_row(cells, one)).reindex(ids).to_numpy()
                 total = np.where(np.isnan(own), total, np.nan_to_num(total) + own / len(several))
             found[row] = total
-        return pd.DataFrame(found, index=ids)
+        return by_owner(self._log, pd.DataFrame(found, index=ids))
 
     def _of_row(self, cells: pd.DataFrame, row: int) -> pd.DataFrame:
         levels = cells.index
@@ -215,7 +215,8 @@ def customer_cells(log: InteractionLog, *, asked: Asked) -> pd.DataFrame:
     segment = np.array([name[0] for name in names], dtype=object)[group]
     cell = (entries["period"] - grid.first_period).to_numpy(dtype=np.int64)
     if asked.rows is not None:
-        cell = np.array([asked.rows.index(name[1]) for name in names])[group]
+        place = {name: row for row, name in enumerate(asked.rows)}
+        cell = np.array([place.get(name[1], 0) for name in names])[group]
     nothing = np.zeros((int(cell.max(initial=0)) + 1, grid.n_columns), dtype=bool)
     finished = np.zeros(counted.shape, dtype=bool)
     for name in {name[0] for name in names}:
