@@ -308,6 +308,8 @@ ASKED = {
     "active": lambda log: jk.active_customers(log, within="week"),
     "funnel": lambda log: jk.funnel(log, [jk.Step("A"), jk.Step("B")], within="5d"),
     "trend": lambda log: jk.funnel_trend(log, [jk.Step("A"), jk.Step("B")], within="2d", period="week"),
+    "attempts": lambda log: jk.funnel(log, [jk.Step("A"), jk.Step("B")], within="2d", count="attempts"),
+    "sessions": lambda log: jk.stickiness(log.rekey("session", gap="2d")),  # several units of one customer
 }
 
 
@@ -321,9 +323,9 @@ def parts_of(kind, result):
         parts = {"": (row["returning"], row["base"])}
         finished = result.table[result.table["status"] == "finished"]
         return parts | {str(row["period"]): (row["returning"], row["base"]) for row in finished.to_dict("records")}
-    if kind == "stickiness":
+    if kind in ("stickiness", "sessions"):
         row = result.summary.iloc[0]
-        active = row["mean_periods"] if row["customers"] else 0
+        active = round(row["mean_periods"] * row["customers"]) if row["customers"] else 0
         parts = {"": (active, row["periods"] * row["customers"])}
         at_least = zip(result.table["active_periods"], result.table["at_least"], strict=True)
         return parts | {str(k): (n, row["customers"]) for k, n in at_least if k > 1}
@@ -337,7 +339,7 @@ def parts_of(kind, result):
         row, rows = result.summary.iloc[0], result.table[result.table["method"] == "observed"]
         each = {str(row["period"]): (row["converted"], row["customers"]) for row in rows.to_dict("records")}
         return each | {"": (row["converted"], row["customers"])}
-    mature = result.table["customers_mature"].tolist()
+    mature = result.table["attempts_mature" if kind == "attempts" else "customers_mature"].tolist()
     return {"B": (mature[1], mature[0])}
 
 

@@ -31,7 +31,7 @@ OVERALL = ""
 
 def of_curve(result: ConversionCurve, other: ConversionCurve) -> Comparable:
     """Lay out the share converted at familiar times and at the nearer horizon; with a window, the mean time too."""
-    keys = [*(["segment"] if "segment" in result.summary else []), "time_seconds"]
+    keys = [*(["segment"] if result.params["by"] is not None else []), "time_seconds"]
     horizons = [each.params["horizon_seconds"] for each in (result, other)]
     whole = result.summary.rename(columns={"horizon_seconds": "time_seconds"})
     same = horizons[0] == horizons[1]
@@ -104,7 +104,7 @@ def score_owners(log: InteractionLog, plan: Plan, asked: list[tuple[int, Influen
 
 def of_trend(result: FunnelTrend, other: FunnelTrend) -> Comparable:
     """Lay out the rate over all finished periods, and in those that both results have."""
-    keys = [*(["segment"] if "segment" in result.summary else []), "period"]
+    keys = [*(["segment"] if result.params["by"] is not None else []), "period"]
     if result.summary.empty or other.summary.empty:
         return Comparable(rows_of(pd.DataFrame(), keys, []), tuple(keys))
     whole = rows_of(result.summary.assign(period=OVERALL), keys, ["conversion_rate"])  # customers may repeat
