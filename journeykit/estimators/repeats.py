@@ -46,7 +46,7 @@ class Repeats:
         >>> from journeykit.estimators.risk import risk_table
         >>> rows = pd.DataFrame({"cluster": [1, 1], "enters": 0, "duration": [1, 2], "end": "event"})
         >>> Repeats(rows).curve(risk_table([1, 2, 3], [True, True, False])).round(4).tolist()
-        [0.0, -0.0741, 0.0]
+        [0.0, -0.0494, 0.0247, 0.0247]
         """
         column = "events" if end is None else f"events_{end}"
         parts = []

@@ -227,7 +227,7 @@ def restricted_mean(
     >>> from journeykit.estimators.risk import risk_table
     >>> restricted_mean(risk_table([1, 2, 3], [True, True, True]), 2).round(3)
        horizon   mean  mean_low  mean_high  mean_se
-    0        2  1.667     0.781       1.94    0.272
+    0        2  1.667     0.846      1.943    0.272
     """
     z = z_value(confidence)
     if not horizon > 0:

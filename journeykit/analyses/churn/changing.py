@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.covariates import TAKEN, refuse_without_times
+from journeykit.analyses.churn.covariates import TAKEN, named, refuse_without_times
 from journeykit.analyses.churn.question import KEPT, Changing, Codes, Query, Spans, Starts
 from journeykit.analyses.churn.rules import Contract
 from journeykit.errors import ParameterError
@@ -23,7 +23,7 @@ KINDS = ("count", "ever", "last")
 
 def settle_changing(log: Any, changing: Any, churn: Any, fixed: Iterable[str]) -> dict[str, Changing]:
     """Check what changes: name → how, and the step or the column that changes it."""
-    found = {name: _as_changing(log, name, what) for name, what in _named(changing).items()}
+    found = {name: _as_changing(log, name, what) for name, what in named(changing, "changing").items()}
     for name in found:
         if name in TAKEN or name in set(fixed):
             raise ParameterError(
@@ -35,23 +35,6 @@ def settle_changing(log: Any, changing: Any, churn: Any, fixed: Iterable[str]) -
             "told from what was done because of the decision"
         )
     return found
-
-
-def _named(changing: Any) -> dict[str, Any]:
-    if changing is None:
-        return {}
-    if isinstance(changing, Mapping):
-        return {str(name): what for name, what in changing.items()}
-    if isinstance(changing, pd.Series | pd.DataFrame | np.ndarray):
-        raise refuse_without_times("changing")
-    each = [changing] if isinstance(changing, str | Step) else changing
-    if not isinstance(each, Iterable):
-        raise ParameterError(f"changing must be names of events and columns, or a mapping of them, got {changing!r}")
-    names = [(what.name if isinstance(what, Step) else str(what), what) for what in each]
-    twice = {name for name, _ in names if [other for other, _ in names].count(name) > 1}
-    if twice:
-        raise ParameterError(f"two covariates have the same name, {min(twice)!r}")
-    return dict(names)
 
 
 def _as_changing(log: Any, name: str, what: Any) -> Changing:

@@ -28,7 +28,7 @@ TAKEN = ("customer", "time", "segment", "spell", "started_at", "enters_days", "d
 
 def settle_covariates(log: Any, covariates: Any, window: Any) -> tuple[dict[str, str | Step], int | None]:
     """Check covariates: name → a column, read at the start, or a step, counted in the window of so many days."""
-    found = {name: _as_covariate(log, name, what) for name, what in _named(covariates).items()}
+    found = {name: _as_covariate(log, name, what) for name, what in named(covariates).items()}
     for name in found:
         if name in TAKEN:
             raise ParameterError(
@@ -47,21 +47,19 @@ def settle_covariates(log: Any, covariates: Any, window: Any) -> tuple[dict[str,
     return found, _window_days(log, window)
 
 
-def _named(covariates: Any) -> dict[str, Any]:
-    if covariates is None:
+def named(given: Any, option: str = "covariates") -> dict[str, Any]:
+    """Give each covariate of an option a name: that of a mapping, or its own."""
+    if given is None:
         return {}
-    if isinstance(covariates, Mapping):
-        return {str(name): what for name, what in covariates.items()}
-    if isinstance(covariates, pd.Series | pd.DataFrame | np.ndarray):
-        raise refuse_without_times("covariates")
-    if isinstance(covariates, str | Step):
-        covariates = [covariates]
-    if not isinstance(covariates, Iterable):
-        raise ParameterError(
-            f"covariates must be names of columns and events, or a mapping of them, got {covariates!r}"
-        )
-    names = [(each.name if isinstance(each, Step) else str(each), each) for each in covariates]
-    twice = {name for name, _ in names if [each for each, _ in names].count(name) > 1}
+    if isinstance(given, Mapping):
+        return {str(name): what for name, what in given.items()}
+    if isinstance(given, pd.Series | pd.DataFrame | np.ndarray):
+        raise refuse_without_times(option)
+    each = [given] if isinstance(given, str | Step) else given
+    if not isinstance(each, Iterable):
+        raise ParameterError(f"{option} must be names of columns and events, or a mapping of them, got {given!r}")
+    names = [(what.name if isinstance(what, Step) else str(what), what) for what in each]
+    twice = {name for name, _ in names if [other for other, _ in names].count(name) > 1}
     if twice:
         raise ParameterError(f"two covariates have the same name, {min(twice)!r}")
     return dict(names)

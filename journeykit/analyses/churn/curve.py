@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.analyses.churn.counts import counts_of_silences, has_silences
-from journeykit.analyses.churn.estimate import sensitivity, tested
+from journeykit.analyses.churn.estimate import log_rank_row, sensitivity
 from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.renewals import renewal_rates
@@ -236,7 +236,7 @@ class SurvivalCurve(ChurnResult):
         DataFrame
             One row: `statistic`, `degrees_of_freedom`, `p_value`.
         """
-        return tested(self.risk, self.repeats, weights=weights, rho=rho, gamma=gamma)
+        return log_rank_row(self.risk, self.repeats, weights=weights, rho=rho, gamma=gamma)
 
     def at_risk(self, times: Any) -> pd.DataFrame:
         """Count who is watched at chosen ages: `segment`, `time_days`, `at_risk`."""

@@ -136,7 +136,7 @@ def estimate(counts: Counts, horizon: float | None, confidence: float) -> Estima
         horizon=at,
         risk=risk,
         comparison=_comparison(risk, at, confidence, repeats) if several else pd.DataFrame(),
-        overall_test=tested(risk, repeats) if several else pd.DataFrame(),
+        overall_test=log_rank_row(risk, repeats) if several else pd.DataFrame(),
         incidence=_incidence(risk, confidence, repeats) if len(counts.ends) > 1 else pd.DataFrame(),
         comeback=_comeback(back),
     )
@@ -214,7 +214,7 @@ def _comparison(risk: pd.DataFrame, at: float, confidence: float, repeats: Repea
     return found.merge(tests, on=["a", "b"], how="left")
 
 
-def tested(risk: pd.DataFrame, repeats: Repeats | None, **weights: Any) -> pd.DataFrame:
+def log_rank_row(risk: pd.DataFrame, repeats: Repeats | None, **weights: Any) -> pd.DataFrame:
     """Test whether groups differ, on the time to any end."""
     test = logrank(_without_ends(risk), repeats=repeats, **weights)
     row = {"statistic": test.statistic, "degrees_of_freedom": test.degrees_of_freedom, "p_value": test.p_value}

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.covariates import TAKEN, by_day, read_at_start, refuse_without_times
+from journeykit.analyses.churn.covariates import TAKEN, by_day, named, read_at_start, refuse_without_times
 from journeykit.analyses.churn.query import range_of_days, settle
 from journeykit.analyses.churn.question import COVARIATE, KEPT, Codes, Query, Starts
 from journeykit.analyses.churn.rules import Contract, Inactivity, whole_days
@@ -138,15 +138,7 @@ def _days(log: Any, at: Any) -> tuple[int, ...]:
 
 
 def _settled(log: Any, covariates: Any) -> dict[str, Past]:
-    if covariates is None:
-        return {}
-    if isinstance(covariates, pd.Series | pd.DataFrame | np.ndarray):
-        raise refuse_without_times("covariates")
-    if isinstance(covariates, str | Step):
-        covariates = [covariates]
-    if not isinstance(covariates, Mapping):
-        covariates = {each.name if isinstance(each, Step) else str(each): each for each in covariates}
-    return {str(name): _past(log, str(name), what) for name, what in covariates.items()}
+    return {name: _past(log, name, what) for name, what in named(covariates).items()}
 
 
 def _past(log: Any, name: str, what: Any) -> Past:

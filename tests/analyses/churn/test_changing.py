@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import journeykit as jk
 from journeykit.analyses.churn import Cancel, Contract, Inactivity, Tenures, survival_curve, tenures
-from journeykit.errors import ParameterError
+from journeykit.errors import LogError, ParameterError
 from journeykit.journey import Step
 from tests.helpers import ORIGIN, event_rows, make_log
 
@@ -152,7 +152,7 @@ def test_a_curve_of_rows_is_the_curve_of_tenures():
         ({"changing": {"plan": "plan"}, "covariates": ["plan"]}, "can't be called 'plan'"),
         ({"changing": ["help", "help"]}, "same name"),
         ({"changing": ["customer"]}, "no covariate"),
-        ({"changing": 7}, "names of events"),
+        ({"changing": 7}, "names of columns and events"),
         ({"changing": ["helf"]}, "helf"),
         ({"changing": "help", "churn": Contract(renewal="help")}, "ages in days"),
     ],
@@ -192,3 +192,8 @@ def test_rows_from_elsewhere_are_put_in_order_and_checked():
 def test_rows_that_can_not_be_are_refused(arrays, more, says):
     with pytest.raises(ParameterError, match=says):
         Tenures.from_durations(*arrays, customers=["a", "a"], **more)
+
+
+def test_personal_columns_do_not_change_rows():
+    with pytest.raises(LogError, match="personal"):
+        tenures(LOG.with_personal("plan"), churn=LEAVE, start="join", changing="plan")
