@@ -37,7 +37,7 @@ def log_as_asked(log: InteractionLog, *, timezone: str | None = None, segment: s
     if timezone is not None:
         try:
             ZoneInfo(timezone)
-        except (ValueError, OSError) as error:
+        except (ValueError, KeyError, OSError) as error:  # KeyError: not found
             raise ParameterError(f"timezone must be a zone such as Europe/Istanbul, got {timezone!r}") from error
         log = replace(log, timezone=timezone)
     return log if segment is None else _only(log, segment)

@@ -287,7 +287,7 @@ class Report:
         return {name: column for name, column in known.items() if column in self.log.columns}
 
     def days_back(self, days: str) -> date:
-        """A day so long before the end of the log that what is learned until then can be judged by all that followed."""
+        """A day so long before the log ends that what is learned until then can be judged by what followed."""
         moment: pd.Timestamp = self.log.ends_at - pd.Timedelta(days) - pd.Timedelta("3d")  # and whole days beyond
         return moment.date()
 
