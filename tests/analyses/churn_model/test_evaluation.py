@@ -143,6 +143,24 @@ def test_cancellations_are_judged_from_their_age():
     assert aft.summary["brier"].iloc[0] == pytest.approx(found.summary["brier"].iloc[0], abs=0.002)
 
 
+def test_who_ended_otherwise_has_not_left_and_that_is_known():
+    log = subscriptions(9000, seed=6, other=True)
+    tenures = jk.tenures(log, churn=jk.Cancel("cancelled", other="moved"), start="started", covariates="mood")
+    found = churn_model(tenures).evaluate(split="2024-03-31", horizon="30d")
+    table = found.table
+    error = np.sqrt(table["predicted_rate"] * (1 - table["predicted_rate"]) / table["n"])
+    assert ((table["predicted_rate"] - table["observed_rate"]).abs() < 4 * error).all()
+    # Nobody is lost before the horizon, so that the shares are plain ones, of all who were there.
+    rows = found.predictions
+    assert found.summary["observed_rate"].iloc[0] == pytest.approx(
+        (rows["event"] & (rows["duration_days"] <= 30)).mean()
+    )
+    null = found.summary.set_index("method").loc[NULL]
+    assert null["predicted_rate"] == pytest.approx(null["observed_rate"], abs=0.03)
+    with pytest.raises(ParameterError, match="several ways"):
+        churn_model(tenures).evaluate(tenures_test=tenures, horizon=30)
+
+
 def test_other_customers_with_losses_are_weighed():
     rng = np.random.default_rng(5)
 

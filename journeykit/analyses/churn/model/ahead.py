@@ -31,7 +31,7 @@ class Ahead:
     times : array
         Days ahead, rising, the last of them the horizon.
     staying : array, shape (customers, times)
-        Chance to be there still.
+        Chance not to have left: to be there still, or to have ended otherwise.
     active_days : array
         Expected days until leaving, up to the horizon.
     reasons : DataFrame
@@ -88,7 +88,7 @@ def ahead_by_age(
     total, se, beyond = hazard.between(x, age, age + horizon, place)
     grown = np.column_stack([hazard.between(x, age, age + time, place, errors=False)[0] for time in times])
     if others is None:
-        staying = np.exp(-grown)
+        staying = there = np.exp(-grown)
         probability, low, high = leaving_interval(total, se, z)
     else:
         # With other ends the chance is the cumulative incidence: leaving now, of those who ended in no way before.
@@ -101,24 +101,25 @@ def ahead_by_age(
             [others.between(x, age, age + time, other_place, errors=False)[0] for time in times]
         )
         competing = np.nan_to_num(competing, nan=0.0)
-        staying = np.exp(-grown - competing)
-        probability = _incidence(grown, competing)
+        left = _incidence(grown, competing)
+        probability, staying = left[:, -1], 1 - left
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = np.exp(np.where(total > 0, z * se / total, 0.0))[:, np.newaxis]
-        low, high = _incidence(grown / factor, competing), _incidence(grown * factor, competing)
+        low, high = (_incidence(each, competing)[:, -1] for each in (grown / factor, grown * factor))
+        there = np.exp(-grown - competing)
     sign = 1.0 if hazard.aft is None else -1.0 / np.exp(hazard.aft.log_scale)
     usual = usual_of(terms, rows) if len(rows) else {}
     reasons = contributions(terms, design, hazard.coefficients * sign, usual)
-    return Ahead(probability, low, high, times, staying, _area(times, staying), reasons, beyond, unseen)
+    return Ahead(probability, low, high, times, staying, _area(times, there), reasons, beyond, unseen)
 
 
 def _incidence(grown: Floats, competing: Floats) -> Floats:
-    """Sum over the steps: the share of the step's ends that are leaving, of those who end in it."""
+    """Sum up to each step: the share of the step's ends that are leaving, of those who end in it."""
     zero = np.zeros((len(grown), 1))
     own, all_ends = np.diff(grown, axis=1, prepend=zero), np.diff(grown + competing, axis=1, prepend=zero)
     before = np.exp(-(grown + competing) + all_ends)
     share = np.divide(own, all_ends, out=np.zeros_like(own), where=all_ends > 0)
-    return np.asarray((before * -np.expm1(-all_ends) * share).sum(axis=1))
+    return np.asarray(np.cumsum(before * -np.expm1(-all_ends) * share, axis=1))
 
 
 def _area(times: Floats, staying: Floats) -> Floats:

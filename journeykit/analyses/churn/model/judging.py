@@ -58,13 +58,9 @@ def judge_split(model: ChurnModel, split: Any, horizon: float, bins: int) -> Chu
     if rows.empty:
         raise ParameterError(f"nobody was there at the end of {split}")
     ahead = look_ahead(learned, rows, horizon)
-    event = rows["event"].to_numpy()
-    if model.params["end"] is not None:
-        event = event & (rows["end"] == model.params["end"]).to_numpy()
-    past = past_of(learned, int(horizon))
-    if model.params["end"] is not None:
-        past = past.assign(event=past["event"] & (past["end"] == model.params["end"]))
-    duration = rows["duration_days"].to_numpy(dtype=np.float64)
+    past = _of_end(past_of(learned, int(horizon)), model.params["end"], horizon)
+    rows = _of_end(rows, model.params["end"], horizon)
+    event, duration = rows["event"].to_numpy(), rows["duration_days"].to_numpy(dtype=np.float64)
     alike = staying_alike(np.maximum(past["duration_days"], 0.5), past["event"], ahead.times)
     rule = learn_recency_rule(past, ahead.times)
     predictions = {
@@ -75,6 +71,14 @@ def judge_split(model: ChurnModel, split: Any, horizon: float, bins: int) -> Chu
     used = {"split": at, "horizon": horizon, "unit": "days", "bins": bins, "recency_cut_days": rule.cut_days}
     reasons = {"churn_model.not_known_yet": len(unknown)}
     return _evaluation(model, predictions, ahead.times, duration, event, rows["customer"], horizon, bins, used, reasons)
+
+
+def _of_end(rows: pd.DataFrame, end: str | None, horizon: float) -> pd.DataFrame:
+    """Take those who ended otherwise as not having left, which is known of them for all time."""
+    if end is None:
+        return rows
+    other = rows["event"] & (rows["end"] != end)
+    return rows.assign(event=rows["event"] & ~other, duration_days=rows["duration_days"].where(~other, horizon + 1))
 
 
 def _judge_terms(model: ChurnModel, known: Tenures, at: pd.Timestamp, horizon: float, bins: int) -> ChurnEvaluation:
@@ -125,6 +129,8 @@ def judge_others(model: ChurnModel, tenures: Tenures, horizon: float, bins: int)
     """Judge a model as it is by other customers, from their entry on."""
     if by_standing(model):
         raise ParameterError("under inactivity a model is judged by dates: give split=")
+    if model.params["end"] is not None:
+        raise ParameterError("where tenures end in several ways a model is judged by dates: give split=")
     whole = tenures.whole()
     table = whole.table
     enters = np.maximum(whole.enters.astype(np.float64), 0.0)
@@ -132,16 +138,12 @@ def judge_others(model: ChurnModel, tenures: Tenures, horizon: float, bins: int)
     rows[f"age_{tenures.unit}"] = enters
     ahead = look_ahead(model, rows, horizon)
     event = table["event"].to_numpy()
-    if model.params["end"] is not None:
-        event = event & (table["end"] == model.params["end"]).to_numpy()
     duration = np.maximum(whole.duration.astype(np.float64) - enters, 1e-9)
     learned = model.tenures
     if learned is None:
         raise ParameterError("this model was stored without its tenures, which the Kaplan–Meier curve is of: fit again")
     base = learned.whole()
     own = base.table["event"].to_numpy()
-    if model.params["end"] is not None:
-        own = own & (base.table["end"] == model.params["end"]).to_numpy()
     staying = _alike_from(base, own, enters, ahead.times)
     predictions = {MODEL: (ahead.probability, ahead.staying), NULL: (1 - staying[:, -1], staying)}
     used = {"split": None, "horizon": horizon, "unit": tenures.unit, "bins": bins, "recency_cut_days": np.nan}
