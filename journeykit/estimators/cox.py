@@ -232,6 +232,11 @@ def cox_fit(risk: RiskSets, *, ties: Ties = "efron", penalty: float | Sequence[f
     at = np.zeros(p)
     now, _ = walk(risk, at, ties)
     null = now
+    if p == 0:
+        nothing = np.zeros((0, 0))
+        return CoxFit(
+            [], at, nothing, null.likelihood, null.likelihood, 0.0, risk.n, int(risk.event.sum()), 0, ties, at
+        )
     refuse_collinear(risk.names, null.information + np.diag(penalties))
     worth = now.likelihood
     count = 0
