@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeykit.analyses.churn import Contract, survival_curve, tenures
+from journeykit.analyses.churn.terms import Calendar, term_ends
 from journeykit.errors import ParameterError
 from journeykit.estimators.proportions import wilson
 from journeykit.journey import Step
+from journeykit.loops.contracts import due
 from journeykit.text import has_label, language
 from tests.helpers import ORIGIN, event_rows, make_log
 
@@ -266,3 +268,16 @@ def test_renewals_of_one_customer_are_taken_together():
 def test_renewals_are_those_of_a_contract():
     with pytest.raises(ParameterError, match="those of a Contract"):
         survival_curve(make_log([("a", "visit", 0), ("b", "visit", 3)], observed_until=200)).renewals()
+
+
+@settings(max_examples=40)
+@given(start=st.integers(15_000, 20_000), term=st.integers(1, 40), period=st.sampled_from(["month", "quarter", "year"]))
+def test_terms_of_the_calendar_are_those_of_pandas(start, term, period):
+    rule = Contract(period=period)
+    calendar = Calendar.over(rule, 15_000, 36_000)
+    expected = pd.Timestamp(start, unit="D") + pd.DateOffset(months=term * rule.months)
+    day = (expected - pd.Timestamp(0)).days
+    if day <= 36_000:
+        found = due(start, term, calendar.month_of, calendar.month_first, calendar.base, rule.months, 0)
+        assert found == day
+    assert term_ends(rule, np.array([start]), term).tolist() == [day]
