@@ -236,7 +236,7 @@ def test_a_sample_ratio_that_is_off_is_said():
 
 def test_customers_in_both_arms_are_said():
     both = jk.compare(OLD, funnel_of([*arm("b", 70, 56), ("a3", "visit", 1.0)]), expected_ratio=(1, 1))
-    assert "1 customer is in both arms" in both.describe()
+    assert "should have nobody, are 1 customer." in both.describe()
 
 
 # -- mix and own rates -------------------------------------------------------------------------
