@@ -160,7 +160,7 @@ def page(rows: dict[str, pd.DataFrame], cells: dict[str, pd.DataFrame]) -> str:
 
 We simulate {logs} logs of a guitar shop for each of three studies, with {study.CUSTOMERS:,} customers a log, and
 compare what `stage_funnel`, `conversion_curve`, `retention` and `survival_curve` say with the truth. The truth is
-computed from the shop's parameters, never from its events; for `funnel_trend`, which no formula has, half a million
+computed from the shop's parameters, never from its events; for `funnel_trend`, which no formula has, two million
 customers are followed to the end of their windows. Beside it stand the usual shortcuts, which forget that a log ends.
 
 ![How far off journeykit and the shortcuts are, and how often their intervals cover the truth](images/coverage.png)

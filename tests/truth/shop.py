@@ -23,7 +23,7 @@ WITHIN = "22d"
 FIRST_WITHIN = "30d"
 FUNNEL_MONTHS = 3
 TREND_UNTIL = "2023-04-01"
-TREND_LOGS = 5  # of 100,000 customers each: their rates are exact to a tenth of a point
+TREND_LOGS = 20  # of 100,000 customers each: their rates are exact to half a tenth of a point
 TREND_MONTHS = ("2023-01", "2023-02", "2023-03")
 TRY_AGAIN = replace(ShopParameters(), again=0.9, again_from_day=31, again_after=Delay(0.0, (0, 0), 3.0, 10))
 
