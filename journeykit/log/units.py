@@ -181,8 +181,10 @@ def _first_events(log: InteractionLog, codes: NDArray[np.int32], n_units: int) -
     """Position of each unit's first event; of events at one instant, the first that is stored."""
     rows = np.flatnonzero(codes >= 0)
     own = codes[rows]
-    if not bool((own[1:] >= own[:-1]).all()):
-        rows = rows[np.argsort(log.times[rows], kind="stable")]
+    times = log.times[rows]
+    in_order = (own[1:] > own[:-1]) | ((own[1:] == own[:-1]) & (times[1:] >= times[:-1]))
+    if not bool(in_order.all()):  # a unit may be of several customers
+        rows = rows[np.argsort(times, kind="stable")]
         own = codes[rows]
     first = np.empty(n_units, np.int64)
     first[own[::-1]] = rows[::-1]  # where several are written, the last one stands
