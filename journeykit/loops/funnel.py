@@ -47,27 +47,28 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
     tried = np.empty(longest, np.int64)  # the step from which each was tried
     event_at = np.empty(n_steps + 1, np.int64)  # the event that fills each step
     queue = np.empty(n_steps + 1, np.int64)
+    kept_held, kept_since, kept_filled = held.copy(), since.copy(), filled.copy()
     n_mature, n_rows = mature_rows.shape[0], rows.shape[0]
 
     for customer in range(first, last):
         start, stop = offsets[customer], offsets[customer + 1]
         counted_until = mature_until
+        level = 0
+        clean = True  # no exclusion has spoilt the best attempt
+        running = False  # one still can
+        entered = False  # a step 1 was seen
+        ignored = False  # one opened nothing, not being mature
+        for j in range(n_steps + 1):
+            held[j] = False
+        i = start
         for again in range(2):
-            level = 0
-            clean = True  # no exclusion has spoilt the best attempt
-            running = False  # one still can
-            entered = False  # a step 1 was seen
-            ignored = False  # one opened nothing, not being mature
-            for j in range(n_steps + 1):
-                held[j] = False
-            i = start
             while i < stop:
                 kind = kind_of[codes[i]]
                 if kind == 0 and not strict:
                     i += 1
                     continue
                 t = times[i]
-                row = i
+                begun = row = i
                 size = 1
                 i += 1
                 if any_order_in_ties and i < stop and times[i] == t:
@@ -83,7 +84,10 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
                 if starts:
                     if opens_from <= t < opens_until and not (first_only and entered):
                         opens = t < counted_until
-                        ignored = ignored or not opens
+                        if not opens and not ignored:  # from here on the matching of all entries is another one
+                            ignored = True
+                            resume, so_far = begun, (level, clean, running, entered)
+                            kept_held[:], kept_since[:], kept_filled[:] = held, since, filled
                     entered = True
 
                 arrived = 0  # the highest level reached at this instant
@@ -181,7 +185,9 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
                     for k in range(n_steps):
                         rows[customer, k] = filled[0, k + 1] - start if k < level and filled[0, k + 1] >= 0 else -1
                 break
-            counted_until = opens_until  # match again, now with the entries that are not mature
+            counted_until = opens_until  # go on from there, now with the entries that are not mature
+            i, (level, clean, running, entered) = resume, so_far
+            held[:], since[:], filled[:] = kept_held, kept_since, kept_filled
 
 
 @loop(*_EVENTS, *_STEPS, *_EXCLUSIONS, "int", "int", "int", "int", *("bool",) * 4, "int", "int")

@@ -43,13 +43,14 @@ def match_any_order(  # type: ignore[no-untyped-def]  # pragma: no cover
                 size += 1
         if tie_keys.size > 0:
             sort_ties(matching, size, codes, kind_of, times, tie_keys)
+        counted_until = mature_until
+        level = 0
+        number[:] = 0
+        bound = 0  # no more steps than this can be filled
+        end = 0
+        i = 0
         for again in range(2):
-            counted_until = mature_until if again == 0 else opens_until
-            level = 0
-            number[:] = 0
-            bound = 0  # no more steps than this can be filled
-            end = 0
-            for i in range(size):
+            while i < size and level < n_steps:
                 row = matching[i]
                 t = times[row]
                 while end < size and times[matching[end]] - t <= within:
@@ -74,11 +75,13 @@ def match_any_order(  # type: ignore[no-untyped-def]  # pragma: no cover
                 number[kind] -= 1
                 if number[kind] < steps_from[kind + 1] - steps_from[kind]:
                     bound -= 1
+                i += 1
             if again == 0:
                 mature_levels[customer] = level
                 if mature_rows.shape[0] > 0:
                     for k in range(n_steps):
                         mature_rows[customer, k] = best[k] - start if k < level else -1
+                counted_until = opens_until  # go on from there, now with the windows that are not mature
             else:
                 levels[customer] = level
                 late[customer] = level > 0 and times[best[0]] >= mature_until

@@ -102,7 +102,7 @@ def find_around(log: InteractionLog, plan: Plan, what: str, step: int, group: in
     asked = _in_group(log, plan, found, attempts, group)
     if what == "next":
         asked &= stopped(plan, found) & (attempts.levels == step)
-        codes = next_codes(log, plan, attempts, asked)[:, None]
+        codes = next_codes(log, plan, attempts, found.kinds, asked)[:, None]
     else:
         asked &= rows_of(attempts, log, step) >= 0
         codes = previous_codes(log, plan, attempts, asked, step, n, within)

@@ -39,10 +39,15 @@ def per_customer(
     log: InteractionLog, plan: Plan, attempts: Attempts, groups: Ints | None
 ) -> tuple[Longs, Longs, Longs]:
     """Return customer and group of each pair that occurs, and how many of its attempts came to each step (from 1)."""
-    counted = attempts.levels > 0 if groups is None else (attempts.levels > 0) & (groups >= 0)
-    some = np.flatnonzero(counted)
-    n_groups = max(1, len(plan.labels))
-    group = np.zeros(len(some), np.int64) if groups is None else groups[some].astype(np.int64)
+    if groups is None:  # one group: every customer has a row
+        owners = attempts.owners(log)
+        numbers = np.zeros((len(log.owners), plan.n_steps + 1), np.int64)
+        for k in range(1, plan.n_steps + 1):
+            numbers[:, k] = np.bincount(owners[came_to(plan, attempts, k)], minlength=len(log.owners))
+        return np.arange(len(log.owners)), np.zeros(len(log.owners), np.int64), numbers
+    some = np.flatnonzero((attempts.levels > 0) & (groups >= 0))
+    n_groups = len(plan.labels)
+    group = groups[some].astype(np.int64)
     pair = attempts.owners(log)[some].astype(np.int64) * n_groups + group
     pairs, place = np.unique(pair, return_inverse=True)
     numbers = np.zeros((len(pairs), plan.n_steps + 1), np.int64)
@@ -59,6 +64,8 @@ def came_to(plan: Plan, attempts: Attempts, k: int) -> npt.NDArray[np.bool_]:
 
 def _products(key: Key, plan: Plan, owner: Longs, group: Longs, numbers: Longs) -> list[Piece]:
     """Sum, over customers, products of their numbers in two groups (or twice the same)."""
+    if key.n_groups == 1:
+        return _own_products(key, plan, numbers)
     from scipy.sparse import csr_matrix
 
     shape = (int(owner.max()) + 1 if len(owner) else 0, key.n_groups)
@@ -80,6 +87,21 @@ def _products(key: Key, plan: Plan, owner: Longs, group: Longs, numbers: Longs) 
         for part, product in products.items():
             each = product.tocoo()
             pieces.append((key.place(each.row, part, k), each.col.astype(np.int64), each.data.astype(np.int64)))
+    return pieces
+
+
+def _own_products(key: Key, plan: Plan, numbers: Longs) -> list[Piece]:
+    """Sum the same products where there is one group."""
+    pieces = []
+    zero = np.zeros(1, np.int64)
+    for k in range(1, plan.n_steps + 1):
+        here = numbers[:, k]
+        products = {Part.BOTH: np.count_nonzero(here), Part.SAME: here @ here}
+        products[Part.CROSS_FIRST] = here @ numbers[:, plan.first_shown]
+        if plan.base_steps[k]:
+            products[Part.CROSS_BASE] = here @ numbers[:, plan.base_steps[k]]
+        for part, product in products.items():
+            pieces.append((np.array([key.place(0, part, k)]), zero, np.array([product], dtype=np.int64)))
     return pieces
 
 

@@ -86,8 +86,7 @@ def _left_out(log: InteractionLog, key: Key, plan: Plan, found: Matched, chosen:
     base = found.of(plan.base)
     lacking = np.zeros(0, bool) if found.split is None else found.split.no_value
     if not plan.repeats and found.split is None:
-        customers = _reasons(log.n_customers, None, None, found, base, chosen, lacking)
-        return [total(key, Part.LEFT_OUT, np.bincount(customers, minlength=len(REASONS) + 1)[:-1])]
+        return [total(key, Part.LEFT_OUT, _numbers_of_reasons(found, base, chosen))]
     owners = _reasons(
         len(log.owners),
         found.every.owners(log),
@@ -109,6 +108,15 @@ def _left_out(log: InteractionLog, key: Key, plan: Plan, found: Matched, chosen:
         units = _reasons(log.n_customers, found.every.units, base.units, found, base, chosen, np.flatnonzero(lacking))
         numbers = np.bincount(units, minlength=len(REASONS) + 1)[:-1]
     return [*pieces, total(key, Part.LEFT_OUT_COUNTED, numbers)]
+
+
+def _numbers_of_reasons(found: Matched, base: Attempts, chosen: Ints | None) -> list[int]:
+    """Count the customers under each of REASONS, where each has one attempt."""
+    counted, spoilt = int(np.count_nonzero(base.levels > 0)), int(np.count_nonzero(base.levels < 0))
+    entered = int(np.count_nonzero(found.every.levels))
+    immature = entered - counted - spoilt  # who has a mature entry has an entry
+    no_group = 0 if chosen is None else int(np.count_nonzero((base.levels > 0) & (chosen < 0)))
+    return [len(base.levels) - entered, 0, immature, spoilt, no_group]
 
 
 def _reasons(

@@ -59,9 +59,11 @@ def find_kinds(log: InteractionLog, plan: Plan) -> Kinds:
         flags = np.array([log.touchpoints.isin(_names(step)) for step in wanted], dtype=np.uint8).T
         codes = log.touchpoint_codes
     elif log.stage_codes is not None and all(_is_stage(step) for step in wanted):
-        # The last row is for an event without a stage: its code -1 becomes the last, as loops may index without sign.
-        flags = np.array([[name in _names(step) for name in (*log.stages, None)] for step in wanted], np.uint8).T
-        codes = np.where(log.stage_codes < 0, len(log.stages), log.stage_codes).astype(np.int32)
+        # Codes are never below 0: the loops need no sign. An event without a stage (-1) has the last one.
+        n_codes = 1 << len(log.stages).bit_length()
+        codes = np.bitwise_and(log.stage_codes, n_codes - 1, dtype=np.int32)
+        names = (*log.stages, *[None] * (n_codes - len(log.stages)))
+        flags = np.array([[name in _names(step) for name in names] for step in wanted], np.uint8).T
     else:
         codes, flags = _combine([step.mask(log) for step in wanted], log.n_events)
     # Kind 0 first, whether it occurs or not.
@@ -73,13 +75,6 @@ def find_kinds(log: InteractionLog, plan: Plan) -> Kinds:
         has_step=np.ascontiguousarray(steps),
         spoils=np.ascontiguousarray(patterns[:, plan.n_steps :]),
     )
-
-
-def stage_steps(log: InteractionLog, plan: Plan) -> tuple[Ints, Ints]:
-    """Code of each event's stage, and the step of each code, 0 for none; the last is for no stage."""
-    assert log.stage_codes is not None
-    place = {step.stage: k for k, step in enumerate(plan.steps, start=1)}
-    return log.stage_codes.astype(np.int32), np.array([place.get(name, 0) for name in (*log.stages, None)], np.int32)
 
 
 def _combine(masks: list[npt.NDArray[np.bool_]], n_events: int) -> tuple[Ints, Bytes]:

@@ -73,7 +73,7 @@ class Matched:
     """Both matchings of a set of units.
 
     `late` marks who has, among all, an attempt that is not mature; `codes` is
-    each event's group, if there are any; `split` how events were laid out, if
+    each event's group, if there are any, `kinds` its kind; `split` how events were laid out, if
     they were.
     """
 
@@ -81,6 +81,7 @@ class Matched:
     every: Attempts
     late: npt.NDArray[Any]
     codes: Ints | None
+    kinds: Kinds
     split: Split | None = None
 
     def of(self, base: str) -> Attempts:
@@ -116,19 +117,16 @@ def match(log: InteractionLog, plan: Plan, *, mature_rows: bool, every_rows: boo
         keys = tie_keys if not len(tie_keys) else tie_keys[split.rows]
         pieces = Pieces(kinds.codes[split.rows], log.times[split.rows], keys, split.offsets)
     if plan.count == "attempts":
-        every = _all_attempts(log, plan, kinds, pieces, plan.opens(log)[2])
-        mature = every if plan.base == "all" and plan.within is None else None
-        if mature is None:
-            mature = _all_attempts(log, plan, kinds, pieces, plan.opens(log)[1])
+        mature, every = (_all_attempts(log, plan, kinds, pieces, until) for until in plan.opens(log)[1:])
         if split is not None:
             mature, every = _of_units(log, split, mature), _of_units(log, split, every)
-        return Matched(mature, every, every.late(log, plan), codes, split)
+        return Matched(mature, every, every.late(log, plan), codes, kinds, split)
     if split is None:
         mature, every, late = _best(log, plan, kinds, pieces, mature_rows, every_rows)
-        return Matched(mature, every, late, codes)
+        return Matched(mature, every, late, codes, kinds)
     mature, every, _ = _best(log, plan, kinds, pieces, True, True)
     mature, every = (_chosen(log, plan, split, _of_units(log, split, each)) for each in (mature, every))
-    return Matched(mature, every, every.late(log, plan), codes, split)
+    return Matched(mature, every, every.late(log, plan), codes, kinds, split)
 
 
 def _tie_keys(log: InteractionLog, plan: Plan, codes: Ints | None) -> Ints:

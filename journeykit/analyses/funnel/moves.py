@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from journeykit.analyses.funnel.clusters import shares_by_customer
 from journeykit.analyses.funnel.keys import Ints, Key, Longs, Part, Piece
-from journeykit.analyses.funnel.kinds import find_kinds, stage_steps
+from journeykit.analyses.funnel.kinds import Kinds
 from journeykit.analyses.funnel.matching import Attempts, Matched, stopped, with_first_value
 from journeykit.analyses.funnel.plan import FOREVER, Plan
 from journeykit.log.interactions import InteractionLog
@@ -26,7 +26,8 @@ def count_moves(log: InteractionLog, key: Key, plan: Plan, found: Matched, group
     """Count who was in each stage, skipped it, and came back to it."""
     from journeykit.loops.funnel_stages import stage_moves
 
-    codes, step_of = stage_steps(log, plan)
+    kinds = found.kinds
+    codes, step_of = kinds.codes, kinds.has_step.argmax(axis=1).astype(np.int32)[kinds.kind_of]  # 0 without a step
     times, offsets = log.times, log.offsets
     if found.split is not None:  # each group is a funnel of its own, of the events with it
         codes, times, offsets = codes[found.split.rows], times[found.split.rows], found.split.offsets
@@ -42,7 +43,7 @@ def count_moves(log: InteractionLog, key: Key, plan: Plan, found: Matched, group
     pieces = []
     for part, marked in zip((Part.REACHED, Part.SKIPPED, Part.CAME_BACK), marks, strict=True):
         if whose is None:
-            numbers = marked.sum(axis=0, dtype=np.int64)
+            numbers = np.array([np.count_nonzero(marked[:, k]) for k in range(plan.n_steps)])
             pieces.append((key.place(0, part, steps), np.zeros(plan.n_steps, np.int64), numbers))
             continue
         for k in range(plan.n_steps):
@@ -63,7 +64,7 @@ def count_next(log: InteractionLog, key: Key, plan: Plan, found: Matched, groups
         return []
     group = np.zeros(len(some), np.int64) if groups is None else groups[some].astype(np.int64)
     step = attempts.levels[some].astype(np.int64)
-    values = next_codes(log, plan, attempts, asked)[some].astype(np.int64) + len(OUTCOMES)
+    values = next_codes(log, plan, attempts, found.kinds, asked)[some].astype(np.int64) + len(OUTCOMES)
     places = key.place(group, Part.NEXT, step)
     if not plan.repeats:
         width = len(log.touchpoints) + len(OUTCOMES)
@@ -82,11 +83,10 @@ def count_next(log: InteractionLog, key: Key, plan: Plan, found: Matched, groups
     ]
 
 
-def next_codes(log: InteractionLog, plan: Plan, attempts: Attempts, asked: npt.NDArray[np.bool_]) -> Ints:
+def next_codes(log: InteractionLog, plan: Plan, attempts: Attempts, kinds: Kinds, asked: npt.NDArray[np.bool_]) -> Ints:
     """Code of what came next after the last step of each attempt that is asked for, or one of OUTCOMES."""
     from journeykit.loops.funnel_stages import next_touchpoints
 
-    kinds = find_kinds(log, plan)
     own: npt.NDArray[np.uint8] = kinds.has_step
     if plan.order == "any":  # there a row is of no step: all of them are what one stopped at
         own = np.repeat(np.asarray(own.any(axis=1))[:, None], plan.n_steps + 1, axis=1).astype(np.uint8)

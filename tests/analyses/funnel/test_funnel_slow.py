@@ -125,7 +125,7 @@ def sorted_keys(expected, result):
     return sorted(expected, key=lambda key: (result.plan.labels.index(key[0]), key[1]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(cases())
 def test_every_number_equals_the_slow_version(case):
     check(case)
@@ -138,7 +138,7 @@ def test_every_number_equals_the_slow_version_in_thousands_of_logs(case):
     check(case)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cases())
 def test_one_piece_equals_buckets_with_every_option(case):
     rows, options = case
@@ -156,7 +156,7 @@ def test_one_piece_equals_buckets_with_every_option(case):
         assert_frame_equal(one, other)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cases(), st.integers(0, 9))
 def test_the_order_of_rows_has_no_say_with_every_option(case, seed):
     rows, options = case
@@ -170,7 +170,7 @@ def test_the_order_of_rows_has_no_say_with_every_option(case, seed):
     assert_frame_equal(one.before(1, n=3), other.before(1, n=3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(cases())
 def test_lists_of_customers_are_as_long_as_the_numbers_with_every_option(case):
     rows, options = case

@@ -163,6 +163,14 @@ def test_a_column_can_be_the_unit_and_rows_without_it_are_counted():
     assert result.units("B").to_dict("records") == [{"customer": "ann", "order": "o2"}]
 
 
+def test_a_unit_of_several_customers_belongs_to_that_of_its_first_event():
+    rows = [("ann", "A", 0, "o1"), ("ann", "B", 1, "o2"), ("bob", "A", 0, "o2")]
+    log = make_log(rows, observed_until=1000, columns=["order"])
+    result = funnel(log, ["A", "B"], within="9d", unit="order")
+    assert result.table[["customers", "units"]].to_numpy().tolist() == [[2, 2], [1, 1]]
+    assert result.customers("B").tolist() == ["bob"]
+
+
 def test_a_personal_column_is_no_unit_and_not_shown():
     log = make_log([("ann", "A", 0, "o1")], observed_until=9, columns=["order"]).with_personal("order")
     with pytest.raises(LogError, match="personal"):
