@@ -65,16 +65,20 @@ def columns_back(log: InteractionLog, design: Design, grid: Grid, entries: pd.Da
     """Columns after column 0 in which each entry's customer came back."""
     marked = mask_of(log, design.back)
     rows = np.flatnonzero(marked) if marked.size else np.arange(log.n_events)
-    rows = rows[np.isin(log.customer_codes[rows], entries["customer"])]
-    events = pd.DataFrame({"customer": log.customer_codes[rows].astype(np.int64), "time": log.times[rows]})
+    begins = np.full(log.n_customers, -1, dtype=np.int64)
+    begins[entries["customer"]] = entries["row"]
+    rows = rows[begins[log.customer_codes[rows]] >= 0]
+    who = log.customer_codes[rows].astype(np.int64)
     if design.length:
-        events = events.merge(entries, on="customer")
-        events["unit"] = (events["time"] - events["started"]) // design.length
-        units = events.groupby(["customer", "unit"]).size().rename("events").reset_index().merge(entries, on="customer")
+        place = (log.times[rows] - log.times[begins[who]]) // design.length
     else:
-        events["now"] = np.searchsorted(grid.edges, events["time"], side="right") - 1
-        active = events.groupby(["customer", "now"]).size().rename("events").reset_index()
-        units = active.merge(entries, on="customer").assign(unit=lambda rows: rows["now"] - rows["period"])
+        place = log.positions(grid.edges)[rows].astype(np.int64)
+    # Events are sorted by customer and time, so those of a period or unit follow one another.
+    new = np.flatnonzero(np.append(True, (who[1:] != who[:-1]) | (place[1:] != place[:-1])))[: len(who)]
+    counts = {"customer": who[new], "unit": place[new], "events": np.diff(np.append(new, len(who)))}
+    units = pd.DataFrame(counts).merge(entries, on="customer")
+    if not design.length:
+        units["unit"] -= units["period"]
     units = units[(units["events"] >= design.min_events) & (units["unit"] > 0)]
     beyond = grid.n_columns - 1 if design.or_after and design.horizon is None else -1
     places = np.append(grid.column_of, beyond)
