@@ -207,7 +207,9 @@ def _is_free(at: int, matrix: csr_matrix, known: NDArray[np.float64], min_n: int
 
 def _extreme(aim: NDArray[np.float64], matrix: csr_matrix, known: NDArray[np.float64]) -> NDArray[np.float64]:
     """The possible values that make `aim` least; far beyond any need where there is no end."""
-    found = linprog(aim, A_eq=matrix, b_eq=known, bounds=(0, _FAR + float(np.abs(known).max())), method="highs")
+    found = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrix
+        aim, A_eq=matrix, b_eq=known, bounds=(0, _FAR + float(np.abs(known).max())), method="highs"
+    )
     return np.asarray(found.x, float)
 
 

@@ -112,7 +112,7 @@ def differences(now: Result, before: Result, masks: Sequence[Result]) -> Compare
 def _seen(table: pd.DataFrame, shown: Result, masks: Sequence[Result], keys: Sequence[str], side: str) -> pd.DataFrame:
     """Rows whose estimate the page shows."""
     other = masks[0] if shown is masks[1] else masks[1]
-    rows = shown.comparable(other).rows  # type: ignore[attr-defined]
+    rows = shown.comparable(other).rows
     rows = rows[rows["estimate"].notna()][[*keys, "measure"]]
     return table.merge(rows.drop_duplicates(), on=[*keys, "measure"], how="inner")
 

@@ -95,7 +95,7 @@ class _Reader:
     def __init__(self, formula: str) -> None:
         self.formula = formula
         self.tokens: Iterator[re.Match[str]] = _TOKEN.finditer(formula)
-        self.ahead = next(self.tokens, None)
+        self.ahead: re.Match[str] | None = next(self.tokens, None)
 
     def take(self) -> str:
         token = self.ahead
@@ -161,6 +161,10 @@ class _Reader:
         start = self.ahead.end()
         stop = self.formula.find("}", start)
         stop = len(self.formula) if stop < 0 else stop
+        self.skip_to(stop)
+        return self.formula[start:stop]
+
+    def skip_to(self, stop: int) -> None:
+        """Pass over everything up to a place."""
         while self.ahead and self.ahead.start() <= stop:
             self.take()
-        return self.formula[start:stop]

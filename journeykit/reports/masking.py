@@ -182,11 +182,15 @@ def _next_actions(frames: dict[str, pd.DataFrame], min_n: int) -> dict[str, pd.D
 def _told_together(actions: pd.DataFrame, min_n: int) -> pd.DataFrame:
     """The rows of a stage with the small ones as one, which takes the next larger along until it is large enough."""
     rows = actions.sort_values("customers", kind="stable")
-    together = rows["customers"].cumsum().shift(fill_value=0).lt(min_n) & rows["customers"].lt(min_n).any()
-    together |= rows["customers"].lt(min_n)
+    small = rows["customers"].lt(min_n)
+    before = rows["customers"].cumsum().shift(fill_value=0)
+    together = small | before.lt(min_n) if small.any() else small
     one = rows[together].head(1).assign(next_touchpoint=OTHER, customers=rows.loc[together, "customers"].sum())
     numbers = [name for name in one if str(name).startswith("next_rate")]
-    return pd.concat([actions.drop(rows.index[together]), one.assign(**dict.fromkeys(numbers, np.nan))])
+    for name in numbers:
+        one[name] = np.nan
+    found: pd.DataFrame = pd.concat([actions.drop(rows.index[together]), one])
+    return found
 
 
 def whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:

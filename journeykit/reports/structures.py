@@ -248,7 +248,7 @@ def _small_groups(ledger: Ledger) -> None:
     if "segment" not in summary:
         return
     row_of = {segment: row for row, segment in enumerate(summary["segment"])}
-    names = [name for name in pairs if pairs[name].dtype.kind == "f"]
+    names = [str(name) for name in pairs if pairs[name].dtype.kind == "f"]
     for row, (a, b) in enumerate(pairs[["a", "b"]].itertuples(index=False) if len(pairs) else ()):
         cells = [
             ledger.places.get(("summary", row_of[each], name)) for each in (a, b) for name in ("customers", "events")

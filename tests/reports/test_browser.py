@@ -140,8 +140,13 @@ def page(request, tmp_path_factory):
     return write_page(tmp_path_factory.mktemp("page") / "report.html", request.param)
 
 
-@pytest.fixture(scope="module", params=["en", "he", "index"])
+SAMPLES = sorted((HERE.parents[1] / "reports" / "sample").glob("*.html"))
+
+
+@pytest.fixture(scope="module", params=["en", "he", "index", *SAMPLES], ids=lambda page: getattr(page, "stem", page))
 def any_page(request, tmp_path_factory):
+    if isinstance(request.param, Path):
+        return request.param
     out = tmp_path_factory.mktemp("any")
     return write_runs(out) if request.param == "index" else write_page(out / "report.html", request.param)
 
@@ -177,6 +182,25 @@ def test_pictures_have_words_and_contents_lead_somewhere(browser, page):
         assert browser.evaluate(f"document.querySelector({link!r}).querySelector('h2') !== null")
     levels = browser.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(each => +each.tagName[1])")
     assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda page: page.stem)
+def test_a_sample_page_says_its_point_above_the_fold_in_25_words(browser, sample):
+    browser.open(sample, width=1280, height=800)
+    for what in ("h1", ".lines", ".headline .sentence", ".headline img"):
+        assert browser.evaluate(f"document.querySelector({what!r}).getBoundingClientRect().bottom") <= 800, what
+    said = browser.evaluate("document.querySelector('.headline .sentence').textContent")
+    assert len(said.split()) <= 25
+    assert "[" in said
+    assert "]" in said
+    assert sample.stat().st_size < 300_000
+    assert browser.evaluate("[...document.images].every(each => each.alt && each.naturalWidth > 0)")
+    links = browser.evaluate("[...document.querySelectorAll('nav a')].map(each => each.hash)")
+    assert links
+    for link in links:
+        assert browser.evaluate(f"document.querySelector({link!r}).querySelector('h2') !== null")
+    levels = browser.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(each => +each.tagName[1])")
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
