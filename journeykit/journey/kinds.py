@@ -37,7 +37,7 @@ def step_kinds(log: InteractionLog, steps: Sequence[Step]) -> tuple[NDArray[np.i
     else:
         codes, flags = _combine([step.mask(log) for step in steps], log.n_events)
     flags = flags.reshape(-1, len(steps))
-    return codes, np.ascontiguousarray(np.hstack([flags.any(axis=1)[:, None].astype(np.uint8), flags]))
+    return codes, np.ascontiguousarray(np.hstack([flags.max(axis=1, initial=0, keepdims=True), flags]))
 
 
 def _touchpoints(step: Step) -> list[str]:
