@@ -9,7 +9,12 @@ import numpy as np
 from journeykit.errors import ParameterError
 from journeykit.estimators.proportions import Floats
 
-PLACES = {3: (0.10, 0.50, 0.90), 4: (0.05, 0.35, 0.65, 0.95), 5: (0.05, 0.275, 0.50, 0.725, 0.95)}
+PLACES = {
+    3: (0.10, 0.50, 0.90),
+    4: (0.05, 0.35, 0.65, 0.95),
+    5: (0.05, 0.275, 0.50, 0.725, 0.95),
+    7: (0.025, 0.1833, 0.3417, 0.50, 0.6583, 0.8167, 0.975),
+}
 """Harrell (2015), table 2.3: quantiles at which to put so many knots."""
 
 

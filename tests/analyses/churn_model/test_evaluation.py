@@ -240,6 +240,8 @@ def test_the_simulated_shop_is_foreseen():
     log, _ = jk.simulate_journeys(60_000, months=18, rng=3)
     tenures = jk.tenures(log, churn=jk.Inactivity("90d"), covariates={"kind": "segment", "device": "device"})
     found = churn_model(tenures).evaluate(split="2024-03-31", horizon="90d")
-    assert (found.table["predicted_rate"] - found.table["observed_rate"]).abs().max() < 0.03
+    # About 19,000 are there: 1,900 a group, whose share has a standard error of 1.1 points.
+    assert (found.table["predicted_rate"] - found.table["observed_rate"]).abs().max() < 0.02 + 2 * 0.011
+    assert found.summary["calibration_index"].iloc[0] < 0.02
     compared = found.comparison[found.comparison["measure"] == "brier"]
     assert (compared["difference"] < -2 * compared["difference_se"]).all()

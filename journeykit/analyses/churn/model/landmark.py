@@ -21,6 +21,9 @@ HABITS = ("recency_days", "rhythm_days", "active_days", "age_days", "comebacks")
 """What is known of every customer at any date, beside the covariates."""
 
 FEWEST_CROSSINGS = 50
+ENOUGH = 2000
+"""Who left, and who stayed, from which on finer curves are learned."""
+
 PENALTY = 1.0
 """A slight penalty, as of one observation a coefficient: splines of few customers stay calm."""
 
@@ -37,6 +40,7 @@ class Bends:
     limit: int
     knots: Mapping[str, Floats]
     with_comebacks: bool
+    rich: bool = False
 
     def columns(self, habits: Habits) -> dict[str, Floats]:
         """Lay out each habit's columns; those of `SHARED` stand together, under one name."""
@@ -47,6 +51,11 @@ class Bends:
             (scales["rhythm"] * scales["left"])[:, np.newaxis],
             (scales["active"] * scales["recency"])[:, np.newaxis],
         ]
+        if self.rich:  # silence means another thing for who came once or twice, often or seldom
+            recency = self._bend("recency", scales)
+            for each in ("once", "twice", "active", "rhythm"):
+                shared.append(recency * scales[each][:, np.newaxis])
+            shared.append(scales["twice"][:, np.newaxis])
         found = {"": np.column_stack(shared), "age_days": self._bend("age", scales)}
         if self.with_comebacks:
             found["comebacks"] = scales["comebacks"][:, np.newaxis]
@@ -73,6 +82,7 @@ def scales_of(habits: Habits, limit: int) -> dict[str, Floats]:
         "active": np.log(np.maximum(active, 1)),
         "age": np.log1p(habits["age_days"]),
         "once": (active <= 1).astype(float),
+        "twice": (active == 2).astype(float),
         "comebacks": np.minimum(habits["comebacks"], 5),
     }
 
@@ -85,12 +95,14 @@ def rhythm_of(snapshots: pd.DataFrame, limit: int) -> Floats:
     return np.asarray((span + limit / 3) / np.maximum(active, 1))
 
 
-def settle_bends(snapshots: pd.DataFrame, limit: int) -> Bends:
-    """Set the knots."""
+def settle_bends(snapshots: pd.DataFrame, limit: int, *, rich: bool) -> Bends:
+    """Set the knots: more of them, and products, where there is much to learn from."""
     scales = scales_of(habits_of(snapshots, limit), limit)
     counts = {"recency": 4, "left": 5, "overdue": 4, "rhythm": 4, "active": 4, "age": 3}
+    if rich:
+        counts |= {"recency": 7, "rhythm": 7, "active": 7, "age": 5}
     knots = {name: spline_knots(scales[name], count) for name, count in counts.items()}
-    return Bends(limit, knots, bool((scales["comebacks"] > 0).mean() > 0.01))
+    return Bends(limit, knots, bool((scales["comebacks"] > 0).mean() > 0.01), rich)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +220,7 @@ def fit_landmark(snapshots: pd.DataFrame, terms: Sequence[Term], limit: int, hor
             f"{int(crossed.sum()):,} left within {horizon} days of the earlier dates and {int((~crossed).sum()):,} "
             f"stayed; {FEWEST_CROSSINGS} of each are needed to learn from: use a longer log or another horizon"
         )
-    bends = settle_bends(able, limit)
+    bends = settle_bends(able, limit, rich=min(crossed.sum(), (~crossed).sum()) >= ENOUGH)
     design, names = lay_out(bends, terms, able)
     fit = _calm_fit(design, crossed, able["customer"].to_numpy(), names)
     return Landmark(
