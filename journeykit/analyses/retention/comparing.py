@@ -161,10 +161,11 @@ class Lookup:
         return by_owner(self._log, pd.DataFrame(found, index=ids))
 
     def _of_row(self, cells: pd.DataFrame, row: int) -> pd.DataFrame:
-        levels = cells.index
-        inside = (levels.get_level_values("age") == self._columns[row]) & (
-            levels.get_level_values("segment") == self._segments[row]
-        )
+        ages: Any = cells.index.get_level_values("age")
+        inside = np.asarray(ages == self._columns[row])
+        if self._design.by is not None:
+            segments: Any = cells.index.get_level_values("segment")
+            inside &= np.asarray(segments == self._segments[row])
         chosen: pd.DataFrame = cells[inside]
         return chosen
 
@@ -222,17 +223,25 @@ def customer_cells(log: InteractionLog, *, asked: Asked) -> pd.DataFrame:
     for name in {name[0] for name in names}:
         inside = segment == name
         finished[inside] = asked.finished.get(name, nothing)[cell[inside]]
-    parts = []
+    segments = list(dict.fromkeys(name[0] for name in names))
+    of = np.array([segments.index(name[0]) for name in names])[group]
+    who = entries["customer"].to_numpy()
+    codes: Any = [[], [], [], []]
+    x_parts, n_parts = [], []
     for column in asked.columns:
         elapsed = counted[:, column] & finished[:, column]
         n = elapsed & back[:, column - 1] if design.base == "previous" and column > 1 else elapsed
         x = (elapsed & back[:, column]).astype(np.int64) if amount is None else amount[:, column] * elapsed
-        there = n | (x != 0)
-        who = log.customers.take(entries["customer"].to_numpy()[there])
-        key = {"customer": who, "segment": segment[there], "cell": cell[there], "age": column}
-        parts.append(pd.DataFrame(key | {"x": x[there], "n": n[there].astype(np.int64)}))
-    together = pd.concat(parts, ignore_index=True)
-    return together.groupby(["customer", "segment", "cell", "age"], observed=True).sum()
+        there = np.flatnonzero(n | (x != 0))
+        for level, own in enumerate((who[there], of[there], cell[there], np.full(len(there), column))):
+            codes[level].append(own)
+        x_parts.append(x[there])
+        n_parts.append(n[there].astype(np.int64))
+    levels: list[Any] = [log.customers, segments, range(len(nothing)), range(grid.n_columns)]
+    joined: Any = [np.concatenate(several).astype(np.int64) for several in codes]
+    # A customer with several starts can have several rows under one key: whoever reads them adds them up.
+    index = pd.MultiIndex(levels=levels, codes=joined, names=["customer", "segment", "cell", "age"])
+    return pd.DataFrame({"x": np.concatenate(x_parts), "n": np.concatenate(n_parts)}, index=index)
 
 
 def _came_back(log: InteractionLog, design: Design, grid: Grid, entries: pd.DataFrame) -> Any:
