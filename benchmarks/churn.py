@@ -35,7 +35,7 @@ def some_tenures(n: int, *, seed: int = 1) -> pd.DataFrame:
     lives = np.ceil(rng.exponential(np.where(group == 1, 220, 200)))
     watched = rng.integers(1, 365, n)
     event = lives <= watched
-    end = np.where(event, ENDS[rng.integers(0, 2, n)], None)
+    end = pd.Series(ENDS[rng.integers(0, 2, n)]).where(event)
     return pd.DataFrame({"group": group, "days": np.minimum(lives, watched).astype(int), "event": event, "end": end})
 
 

@@ -120,7 +120,7 @@ def read_numbers(values: Any, name: str) -> npt.NDArray[Any]:
 
 def read_ends(events: Any, rows: int) -> pd.Series:
     """Read how each tenure ended as a categorical; missing where it did not."""
-    given = pd.Series(np.asarray(events)) if not isinstance(events, pd.Series) else events.reset_index(drop=True)
+    given = pd.Series(events).reset_index(drop=True)
     if len(given) != rows:
         raise ParameterError(f"durations and events must have the same length, got {rows} and {len(given)}")
     if given.dtype.kind in "biuf":

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from journeykit.analyses.churn.listing import Tenures
 from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.rules import OVERALL
 from journeykit.analyses.churn.shared import by_segment, in_unit
-from journeykit.analyses.churn.tenures import Tenures
 from journeykit.estimators.influence import CENSORED, ENDED, incidence_influence
 from journeykit.estimators.proportions import Floats
 from journeykit.estimators.risk import group_columns

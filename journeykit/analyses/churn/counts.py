@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from journeykit.analyses.churn.estimate import Counts
+from journeykit.analyses.churn.listing import Tenures
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.rules import Contract, Inactivity
 from journeykit.analyses.churn.shared import groups_of, nobody
 from journeykit.analyses.churn.tally import count_rows, count_spans, left_out_reasons, list_repeats
-from journeykit.analyses.churn.tenures import Tenures
 from journeykit.journey.groups import in_order
 from journeykit.loops.tenures import NEVER
 from journeykit.results.base import left_out_table
@@ -49,7 +49,9 @@ def _counted(group: pd.Series, enters: Any, duration: Any, end: Any) -> pd.DataF
         codes = group.cat.codes.to_numpy().astype(np.int32)
         arrays = (codes, enters.astype(np.int32), duration.astype(np.int32), end.astype(np.int8))
         rows = count_rows(*arrays, np.ones(len(codes), bool))
-        rows["group"] = pd.Categorical.from_codes(rows["group"], dtype=group.dtype)
+        rows["group"] = pd.Categorical.from_codes(
+            rows["group"].to_numpy(), categories=group.cat.categories, ordered=True
+        )
         return rows
     return pd.DataFrame(
         {"group": group.array, "enters_days": enters, "duration_days": duration, "end": end, "customers": 1}

@@ -11,13 +11,13 @@ import pandas as pd
 
 from journeykit.analyses.churn.counts import counts_of_silences, has_silences
 from journeykit.analyses.churn.estimate import log_rank_row, sensitivity
+from journeykit.analyses.churn.listing import Tenures, customers_of
 from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.renewals import renewal_rates
 from journeykit.analyses.churn.rules import whole_days
 from journeykit.analyses.churn.sentences import headline, most_and_fewest
 from journeykit.analyses.churn.shared import ChurnResult, by_segment, in_unit, records, rule_sentences, segment, unit_of
-from journeykit.analyses.churn.tenures import Tenures, customers_of
 from journeykit.errors import ParameterError
 from journeykit.estimators.conditional import conditional_survival
 from journeykit.estimators.hazards import period_hazard, smoothed_hazard

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from journeykit.analyses.churn.listing import Tenures, laid_out
 from journeykit.analyses.churn.query import definition_of, described, settle, sign_ups_without_events
 from journeykit.analyses.churn.question import COVARIATE, KEPT, Query
 from journeykit.analyses.churn.rules import Cancel, Contract, Inactivity
 from journeykit.analyses.churn.tally import left_out_reasons, list_spans
-from journeykit.analyses.churn.tenures import Tenures, laid_out
 from journeykit.errors import ParameterError
 from journeykit.journey.groups import in_order
 from journeykit.log.calendar import as_timestamp

@@ -18,7 +18,7 @@ def renewal_rates(risk: pd.DataFrame, repeats: Repeats | None, confidence: float
         decided = rows[(rows["time"] > 0) & (rows["at_risk"] > 0)]
         table = pd.DataFrame({"term": decided["time"], "decided": decided["at_risk"]})
         table["renewed"] = decided["at_risk"] - decided["events"]
-        table.insert(0, "group", name.iloc[0, -1])
+        table.insert(0, "group", str(name.iloc[0, -1]))
         parts.append(table.assign(effective=_effective(table, repeats)))
     found = pd.concat(parts, ignore_index=True)
     effective = found.pop("effective").to_numpy(dtype=float)

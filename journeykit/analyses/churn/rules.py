@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from journeykit import schema
 from journeykit.errors import ParameterError
 from journeykit.journey.steps import Step, as_step
 from journeykit.schema import check_one_of
+from journeykit.schema import whole_days as read_whole_days
 
 INACTIVITY = "inactivity"
 """Name of the end that a silence makes."""
@@ -26,7 +26,7 @@ OVERALL = "overall"
 
 def whole_days(value: Any, *, name: str) -> int:
     """Read a duration that must be whole days: churn is counted by day."""
-    return schema.whole_days(value, name=name, counted="churn is")
+    return read_whole_days(value, name=name, counted="churn is")
 
 
 @dataclass(frozen=True)

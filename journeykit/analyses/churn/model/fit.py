@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from journeykit.analyses.churn.listing import Tenures
 from journeykit.analyses.churn.model.covariates import (
     Term,
     design_of,
@@ -20,7 +21,6 @@ from journeykit.analyses.churn.model.covariates import (
 from journeykit.analyses.churn.model.hazard import METHODS, Data, Fitted, fit_hazard
 from journeykit.analyses.churn.model.result import ChurnModel
 from journeykit.analyses.churn.shared import nobody
-from journeykit.analyses.churn.tenures import Tenures
 from journeykit.errors import ParameterError
 from journeykit.estimators.concordance import concordance
 from journeykit.estimators.cox import TIES

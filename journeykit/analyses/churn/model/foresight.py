@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from journeykit.analyses.churn.listing import Tenures
 from journeykit.analyses.churn.model.ahead import Ahead, ahead_by_age, ahead_by_standing, parts_of
 from journeykit.analyses.churn.model.covariates import Term, settle_terms, stratum_names
 from journeykit.analyses.churn.model.landmark import Landmark, fit_landmark, rhythm_of
 from journeykit.analyses.churn.model.standing import earlier_days, has_snapshots, rebuilt, standing_at
 from journeykit.analyses.churn.rules import whole_days
-from journeykit.analyses.churn.tenures import Tenures
 from journeykit.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from journeykit.analyses.churn.listing import Tenures
 from journeykit.analyses.churn.model.evaluation import (
     MODEL,
     NULL,
@@ -19,7 +20,6 @@ from journeykit.analyses.churn.model.evaluation import (
 from journeykit.analyses.churn.model.foresight import by_standing, look_ahead, names_of, past_of
 from journeykit.analyses.churn.model.standing import has_snapshots, rebuilt, standing_at, standing_now
 from journeykit.analyses.churn.query import range_of_days
-from journeykit.analyses.churn.tenures import Tenures
 from journeykit.errors import ParameterError
 from journeykit.estimators.calibration import calibration_bins
 from journeykit.journey.observed import observed_days

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from journeykit.analyses.churn.listing import Tenures, customers_of
 from journeykit.analyses.churn.model.covariates import Term
 from journeykit.analyses.churn.model.evaluation import ChurnEvaluation
 from journeykit.analyses.churn.model.foresight import (
@@ -28,7 +29,6 @@ from journeykit.analyses.churn.model.prediction import ChurnPrediction, list_cus
 from journeykit.analyses.churn.model.standing import standing_now
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.shared import ChurnResult, records
-from journeykit.analyses.churn.tenures import Tenures, customers_of
 from journeykit.errors import ParameterError
 from journeykit.results.base import left_out_table, metric_table
 from journeykit.text import html_result, html_table, word

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from journeykit.analyses.churn.listing import Tenures
 from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.rules import Contract
 from journeykit.analyses.churn.snapshots import snapshots_of
-from journeykit.analyses.churn.tenures import Tenures
 from journeykit.errors import ParameterError
 from journeykit.journey.observed import observed_days
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import journeykit
 from journeykit.analyses.churn.model.covariates import Term
 from journeykit.analyses.churn.model.hazard import Hazard
 from journeykit.analyses.churn.model.landmark import Bends, Landmark
@@ -60,7 +59,7 @@ def write_model(model: ChurnModel, path: Path) -> None:
     whole = {
         "format": FORMAT,
         "version": VERSION,
-        "written_by": {"journeykit": journeykit.__version__, "python": platform.python_version()}
+        "written_by": {"journeykit": version("journeykit"), "python": platform.python_version()}
         | {name: version(name) for name in ("numpy", "pandas", "scipy")},
         "trained_on": _trained_on(model),
         "model": packed,
@@ -85,7 +84,7 @@ def read_model(path: Path) -> ChurnModel:
         raise ParameterError(f"{str(path)!r} is no model that journeykit wrote")
     if whole.get("version") != VERSION:
         raise ParameterError(
-            f"{str(path)!r} has form {whole.get('version')}, this journeykit ({journeykit.__version__}) reads {VERSION}"
+            f"{str(path)!r} has form {whole.get('version')}, this journeykit ({version('journeykit')}) reads {VERSION}"
         )
     if whole.get("sha256") != _hash(whole):
         raise ParameterError(f"{str(path)!r} was changed after it was written: its checksum differs")

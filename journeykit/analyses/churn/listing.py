@@ -1,4 +1,4 @@
-"""Tenures: how long each customer stayed, whether it ended, and since when it was watched, together."""
+"""The table of tenures, a row a customer, a spell, or a part of one; measured from a log, or elsewhere."""
 
 from __future__ import annotations
 
