@@ -299,6 +299,10 @@ def with_first_value(log: InteractionLog, plan: Plan, attempts: Attempts, groups
     own = row < log.offsets[1:]
     first = np.full(log.n_customers, missing, np.int32)
     first[own] = codes[row[own]]
+    if plan.ties == "any":  # of several at one instant that of the first by name
+        whose = log.customer_codes[known]
+        tied = log.times[known] == log.times[np.minimum(row, log.n_events - 1)][whose]
+        np.minimum.at(first, whose[tied], codes[known[tied]])
     some = np.flatnonzero(groups >= 0)[::-1]  # where several are written, the last one stands
     units = some if attempts.units is None else attempts.units[some]
     first[units] = groups[some]
