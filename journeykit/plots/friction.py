@@ -54,11 +54,11 @@ def plot_pages(result: Any, ax: Axes | None = None) -> Axes:
             continue
         colour, line = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
         ax.fill_between(
-            rows["page"], rows["next_rate_low"], rows["next_rate_high"], color=colour, alpha=0.16, linewidth=0
+            rows["page"], rows["moved_on_rate_low"], rows["moved_on_rate_high"], color=colour, alpha=0.16, linewidth=0
         )
         following = result.params["steps"][i + 1]
         name = say("friction.line", step=word(step), next_step=word(following))
-        ax.plot(rows["page"], rows["next_rate"], color=colour, linestyle=line, marker="o", markersize=4, label=name)
+        ax.plot(rows["page"], rows["moved_on_rate"], color=colour, linestyle=line, marker="o", markersize=4, label=name)
     ax.set_ylim(0, 1.02)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     percent_axis(ax.yaxis)

@@ -113,7 +113,7 @@ def step_table(counted: pd.DataFrame, attempts: Attempts, confidence: float) -> 
         rows.append(row)
     table = pd.DataFrame(rows)
     table["abandoned"] = table["customers"] - table["moved_on"].iloc[-1]
-    table = with_rate(table, "next", count="moved_on", base="customers", confidence=confidence)
+    table = with_rate(table, "moved_on", count="moved_on", base="customers", confidence=confidence)
     return with_rate(table, "abandoned", count="abandoned", base="customers", confidence=confidence)
 
 
@@ -125,7 +125,7 @@ def page_table(counted: pd.DataFrame, attempts: Attempts, confidence: float) -> 
         rows.insert(0, "step", step)
         parts.append(rows)
     table = pd.concat(parts, ignore_index=True)
-    return with_rate(table, "next", count="moved_on", base="customers", confidence=confidence)
+    return with_rate(table, "moved_on", count="moved_on", base="customers", confidence=confidence)
 
 
 def place_table(met: pd.DataFrame, steps: pd.DataFrame, asked: Asked, confidence: float) -> pd.DataFrame:

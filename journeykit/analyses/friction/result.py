@@ -53,14 +53,14 @@ class FrictionResult(Result):
         (customers at the step), `customers` who met it there, `met_rate`,
         `converted`, `with_rate`, with intervals.
     steps : DataFrame
-        `step`, `next_step`, `customers`, `moved_on` with `next_rate`,
+        `step`, `next_step`, `customers`, `moved_on` with `moved_on_rate`,
         `median_seconds` and `median_pages` (interactions) of those who moved
         on inside their window, `abandoned` (never came to the last step) with
         `abandoned_rate`, with intervals.
     pages : DataFrame
         `step`, `page` (interactions since it, the step itself being 0),
         `customers` who came so far without the next step, `moved_on` (who took
-        it after that) and `next_rate` with interval: where there are too many
+        it after that) and `moved_on_rate` with interval: where there are too many
         steps it falls.
     """
 

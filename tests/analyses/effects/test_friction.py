@@ -356,7 +356,7 @@ def test_pages_are_drawn_where_enough_customers_came():
             lines = found.plot_pages().lines
     pages = found.pages[found.pages["customers"] >= 10]
     assert [line.get_ydata().tolist() for line in lines] == [
-        pages.loc[pages["step"] == step, "next_rate"].tolist() for step in ("product_page", "cart", "checkout")
+        pages.loc[pages["step"] == step, "moved_on_rate"].tolist() for step in ("product_page", "cart", "checkout")
     ]
 
 
