@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from journeykit.reports.headlines import journey_headline as journey_headline
     from journeykit.reports.listing import list_reports as list_reports
-    from journeykit.reports.report import Absent as Absent
+    from journeykit.reports.questions import Absent as Absent
     from journeykit.reports.report import Report as Report
     from journeykit.reports.request import RunFailedError as RunFailedError
     from journeykit.reports.request import RunResult as RunResult
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # What a notebook needs must not wait for what runs it: papermill and its kin take seconds to import.
 _HOME = {
-    "Absent": "report",
+    "Absent": "questions",
     "Report": "report",
     "RunFailedError": "request",
     "RunResult": "request",

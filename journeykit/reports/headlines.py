@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from journeykit.text import label, language, say, word
 
 if TYPE_CHECKING:
-    from journeykit.reports.report import Absent, Report
+    from journeykit.reports.questions import Absent
+    from journeykit.reports.report import Report
     from journeykit.results import Result
 
 BOUGHT: Final = "purchase"

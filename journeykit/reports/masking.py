@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from journeykit.reports.ledger import Ledger, disturbed, without
-from journeykit.reports.structures import is_known, sensitivity_of, structure_of
+from journeykit.reports.structures import is_known, structure_of
+from journeykit.reports.structures_churn import sensitivity_of
 
 _SENTENCES: Final = re.compile(r"(?<=[.!?]) +")
 _MISSING: Final = (TypeError, ValueError, ArithmeticError, IndexError, KeyError)

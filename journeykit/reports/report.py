@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-import numpy as np
 import pandas as pd
 
 from journeykit.errors import JourneykitError, LogError
 from journeykit.reports.asked import log_as_asked, with_stages
 from journeykit.reports.blocks import figure_block, show_block
 from journeykit.reports.comparing import Before, comparison_records, differences, find_before
-from journeykit.reports.headlines import BOUGHT, Headline
+from journeykit.reports.headlines import Headline
 from journeykit.reports.masking import Mask, whole_numbers
 from journeykit.reports.pseudonyms import lists_customers, with_names
+from journeykit.reports.questions import Absent, Questions
 from journeykit.reports.sources import LogSource
 from journeykit.schema import check_one_of
 from journeykit.text import direction, html_table, say, word
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from journeykit.journey import Step
     from journeykit.log import InteractionLog
     from journeykit.results import Result
 
@@ -43,18 +41,7 @@ _BELOW: Final = (8.0, 4.2)
 _BARS: Final = 20
 
 
-@dataclass(frozen=True)
-class Absent:
-    """An analysis that this log does not allow, with the reason; false in an `if`."""
-
-    reason: str
-
-    def __bool__(self) -> bool:
-        """Return False, so that a notebook can say `if funnel:`."""
-        return False
-
-
-class Report:
+class Report(Questions):
     """A page in the making: each call shows a part of it below the running cell.
 
     The words are those of the report's language, whatever the cell's; numbers
@@ -173,60 +160,6 @@ class Report:
             words = [word(sentence) for sentence in sentences]
         _show_words("text", words)
 
-    def first_known(self, *names: str) -> str | None:
-        """Return the first of these touchpoints or stages that the log has an event of; None if it has none.
-
-        Examples
-        --------
-        >>> report.first_known("order", "purchase")  # doctest: +SKIP
-        'order'
-        """
-        touchpoints = {str(self.log.touchpoints[code]) for code in np.unique(self.log.touchpoint_codes)}
-        return next((name for name in names if name in touchpoints or name in self._seen_stages), None)
-
-    @property
-    def stages(self) -> list[str] | Absent:
-        """The stages that the log has an event of, in their order; Absent if they are fewer than two.
-
-        A log of orders knows nothing of awareness: that nobody is seen there
-        does not say that nobody was. `about_data` names what is not seen.
-        """
-        seen = self._seen_stages
-        if len(seen) > 1:
-            return seen
-        with speaking(self.language):
-            return Absent(say("reports.few_stages", stages=len(seen)))
-
-    @property
-    def _seen_stages(self) -> list[str]:
-        codes = set() if self.log.stage_codes is None else set(np.unique(self.log.stage_codes))
-        return [stage for code, stage in enumerate(self.log.stages) if code in codes]
-
-    @property
-    def to_purchase(self) -> list[str] | Absent:
-        """The stages up to the purchase, or all where there is none: how somebody becomes a customer."""
-        stages = self.stages
-        if isinstance(stages, Absent) or BOUGHT not in stages[1:]:
-            return stages
-        return stages[: stages.index(BOUGHT) + 1]
-
-    @property
-    def own_doing(self) -> Step | None:
-        """What customers do themselves, as a step: without reminders, deliveries and the like.
-
-        A touchpoint that the stage model does not know counts as their doing.
-        None, which is any event, where the model says nothing of initiative.
-        """
-        from journeykit.journey import Step
-
-        model = self.log.stage_model
-        knows = model is not None and "initiative" in model.derived
-        return Step(where={"initiative": ("active", None)}) if knows else None
-
-    def first_column(self, *names: str) -> str | None:
-        """Return the first of these columns that the log has; None if it has none."""
-        return next((name for name in names if name in self.log.columns), None)
-
     def compute(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call an analysis, on the report's log unless arguments are given; Absent if the log does not allow it.
 
@@ -279,17 +212,6 @@ class Report:
                 return self._mask.over(call(*given, **options))
         except JourneykitError as error:
             return Absent(str(error))
-
-    @property
-    def covariates(self) -> dict[str, str]:
-        """What is known of customers at their start, for models: name → column, of those the log has."""
-        known = {"first_channel": "channel", "customer_segment": "segment", "first_device": "device"}
-        return {name: column for name, column in known.items() if column in self.log.columns}
-
-    def days_back(self, days: str) -> date:
-        """A day so long before the log ends that what is learned until then can be judged by what followed."""
-        moment: pd.Timestamp = self.log.ends_at - pd.Timedelta(days) - pd.Timedelta("3d")  # and whole days beyond
-        return moment.date()
 
     def show(
         self,

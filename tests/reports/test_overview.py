@@ -12,7 +12,7 @@ import pytest
 from journeykit.reports.headlines import journey_headline
 from journeykit.reports.metrics import metrics_schema
 from journeykit.reports.plan import find_reports, standard_reports
-from journeykit.reports.report import Absent
+from journeykit.reports.questions import Absent
 from journeykit.reports.request import Request
 from journeykit.reports.run import run_reports
 from journeykit.reports.sources import LogSource
