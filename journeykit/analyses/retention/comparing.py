@@ -98,7 +98,8 @@ def _interval(result: RetentionResult, value: float, variance: float, customers:
 
     confidence = result.params["confidence"]
     if result.main == "back_rate":
-        n = float(divide(value * (1 - value), variance)) if variance > 0 else float(customers)
+        # What rounding leaves of no spread must not become a tiny interval.
+        n = float(divide(value * (1 - value), variance)) if variance > 1e-20 else float(customers)
         return *wilson_rate(value, n, confidence), n
     half = float(t_value(customers, confidence)) * variance**0.5
     return value - half, value + half, float("nan")
@@ -127,7 +128,7 @@ class Lookup:
 
     def customers(self) -> pd.Index:
         """Ids of all who are in the base of a finished cell."""
-        first = min(self._columns, default=1)
+        first = min(self._columns, default=0)
         found = self._cells((first,))
         units = found.index.get_level_values("customer").unique()
         return by_owner(self._log, pd.DataFrame(index=units)).index
