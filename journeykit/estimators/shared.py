@@ -35,8 +35,20 @@ def ratio_scores(x: Any, n: Any) -> Floats:
     """
     successes, units = np.asarray(x, dtype=float), np.asarray(n, dtype=float)
     total = units.sum()
-    scores = divide(successes - divide(successes.sum(), total) * units, total)
+    scores = divide(deviations(successes, divide(successes.sum(), total) * units), total)
     return np.where((units == 0) & (successes == 0), np.nan, scores)
+
+
+def deviations(seen: Any, expected: Any) -> Floats:
+    """Subtract what was expected; what rounding leaves of equal numbers is 0, and must not become a tiny interval.
+
+    Examples
+    --------
+    >>> deviations([0.3, 1.0], [0.1 + 0.2, 0.5])
+    array([0. , 0.5])
+    """
+    x, e = np.asarray(seen, dtype=float), np.asarray(expected, dtype=float)
+    return np.where(np.abs(x - e) <= 1e-12 * (np.abs(x) + np.abs(e)), 0.0, x - e)
 
 
 def joint_scores(scores_a: pd.DataFrame, scores_b: pd.DataFrame) -> pd.DataFrame:

@@ -67,6 +67,11 @@ def test_one_customer_and_customers_without_any_spread_have_no_interval():
     same = frame(ratio_scores([0, 0], [1, 1]), "ab")
     found = scored_difference([0.0], [0.0], joint_scores(same, same)).iloc[0]
     assert found[["difference_low", "difference_high", "p_value"]].isna().all()
+    thirds = frame(
+        ratio_scores([0.1, 0.2, 0.3], [0.3, 0.6, 0.9]), "abc"
+    )  # everybody at the same ratio, but for rounding
+    found = scored_difference([1 / 3], [1 / 3], joint_scores(thirds, thirds.set_axis(list("cde")))).iloc[0]
+    assert np.isnan(found["difference_low"])
     alone = frame(ratio_scores([1], [1]), "a")
     found = scored_difference([1.0], [1.0], joint_scores(alone, alone)).iloc[0]
     assert np.isnan(found["difference_low"])

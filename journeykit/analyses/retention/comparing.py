@@ -14,7 +14,7 @@ from journeykit.analyses.retention.counting import Floats, find_starts, group_cu
 from journeykit.analyses.retention.design import Design, Grid, make_grid
 from journeykit.analyses.retention.who import columns_back
 from journeykit.estimators.proportions import divide, wilson_rate
-from journeykit.estimators.shared import ratio_scores
+from journeykit.estimators.shared import deviations, ratio_scores
 from journeykit.log import InteractionLog
 from journeykit.results.comparable import ESTIMATE, Comparable, by_owner, rows_of, stack_rows
 
@@ -178,7 +178,7 @@ class Lookup:
         sums = cells.groupby(level="cell")[["x", "n"]].transform("sum")
         known = cells["n"].groupby(level="cell").sum() > 0
         rate = divide(sums["x"], sums["n"])
-        scores = divide(cells["x"] - rate * cells["n"], sums["n"]) / int(known.sum())
+        scores = divide(deviations(cells["x"], rate * cells["n"]), sums["n"]) / int(known.sum())
         return pd.Series(scores, index=cells.index).groupby(level="customer").sum(min_count=1)
 
     def _cells(self, columns: tuple[int, ...]) -> pd.DataFrame:
