@@ -22,7 +22,7 @@ CAUSE_COLUMNS = (
     "with_rate_low", "with_rate_high", "exits", "watched", "exit_rate", "exit_rate_low", "exit_rate_high",
     "median_seconds", "median_seconds_low", "median_seconds_high", "odds_ratio", "odds_ratio_low", "odds_ratio_high",
     "difference_rate", "difference_rate_low", "difference_rate_high", "p_value", "p_value_bh", "p_homogeneous",
-    "strata", "strata_dropped", "not_compared", "lost", "lost_low", "lost_high",
+    "strata", "strata_dropped", "not_compared", "lost_conversions", "lost_conversions_low", "lost_conversions_high",
 )  # fmt: skip
 
 
@@ -71,15 +71,15 @@ def cause_table(
         row |= {f"difference_rate{end}": getattr(pooled, f"difference{end}") for end in _ENDS}
         row |= {name: getattr(pooled, name) for name in ("p_value", "p_homogeneous", "strata", "strata_dropped")}
         row["not_compared"] = pooled.dropped
-        row["lost"] = -pooled.difference * compared
-        row["lost_low"], row["lost_high"] = -pooled.difference_high * compared, -pooled.difference_low * compared
+        ends = {"": "", "_low": "_high", "_high": "_low"}  # what the rate gains is lost
+        row |= {f"lost_conversions{end}": -getattr(pooled, f"difference{ends[end]}") * compared for end in ends}
         rows.append(row)
     table = pd.DataFrame(rows)
     table["p_value_bh"] = benjamini_hochberg(table["p_value"])
     table = with_rate(table, "met", base="base", confidence=confidence)
     table = with_rate(table, "with", count="converted", base="customers", confidence=confidence)
     table = with_rate(table, "exit", count="exits", base="watched", confidence=confidence)
-    table = table.sort_values(["lost", "cause"], ascending=[False, True], ignore_index=True)
+    table = table.sort_values(["lost_conversions", "cause"], ascending=[False, True], ignore_index=True)
     return table[list(CAUSE_COLUMNS)]
 
 

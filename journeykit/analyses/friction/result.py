@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SHOWN = ("cause", "customers", "met_rate", "median_seconds", "exit_rate", "difference_rate", "odds_ratio", "lost")
+_SHOWN = (
+    "cause",
+    "customers",
+    "met_rate",
+    "median_seconds",
+    "exit_rate",
+    "difference_rate",
+    "odds_ratio",
+    "lost_conversions",
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +49,7 @@ class FrictionResult(Result):
           `p_homogeneous` (of one odds ratio in all strata);
         - `strata` compared, `strata_dropped` (only one kind in them), and
           `not_compared`, the customers who met it there;
-        - `lost` with `lost_low`, `lost_high`: conversions fewer among those
+        - `lost_conversions` with `_low`, `_high`: conversions fewer among those
           who met it (in strata compared), if the whole difference were causal;
           below 0 they convert more often.
     summary : DataFrame
@@ -113,7 +122,7 @@ class FrictionResult(Result):
             for column, n, unit in (
                 ("met_rate", row["base"], "share"),
                 ("odds_ratio", row["customers"], "ratio"),
-                ("lost", row["customers"], "customers"),
+                ("lost_conversions", row["customers"], "customers"),
             ):
                 records.append(_record(f"{row['cause']}.{column}", row, n, unit, column))
         return metric_table(records, self.definition)
@@ -124,12 +133,12 @@ class FrictionResult(Result):
         if not total["customers_mature"]:
             return say("friction.nobody", **total)
         sentences = [say("friction.headline", **total)]
-        clear = self.table[self.clear & (self.table["lost"] > 0)] if len(self.table) else self.table
+        clear = self.table[self.clear & (self.table["lost_conversions"] > 0)] if len(self.table) else self.table
         for i, (_, row) in enumerate(clear.head(2).iterrows()):
             sentences.append(say("friction.worst" if i == 0 else "friction.next", **self._words(row)))
         if clear.empty and len(self.table):
             sentences.append(say("friction.none"))
-        better = self.table[self.clear & (self.table["lost"] < 0)] if len(self.table) else self.table
+        better = self.table[self.clear & (self.table["lost_conversions"] < 0)] if len(self.table) else self.table
         if len(better):
             sentences.append(say("friction.better", causes=[self.name_of(name) for name in better["cause"]]))
         last = self._words(self.steps.iloc[-1])
@@ -147,7 +156,7 @@ class FrictionResult(Result):
     def _words(self, row: pd.Series[Any]) -> dict[str, Any]:
         words = {str(name): value for name, value in row.items()}
         steps = self.params["steps"]
-        words |= {f"lost{end}": round(words[f"lost{end}"], 1) for end in ("", "_low", "_high") if f"lost{end}" in words}
+        words |= {name: round(words[name], 1) for name in words if name.startswith("lost_conversions")}
         words |= {"first": word(steps[0]), "last": word(steps[-1])}
         if "cause" in words:
             words["cause"] = self.name_of(words["cause"])
