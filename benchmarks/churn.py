@@ -54,7 +54,8 @@ def curve_lifelines(rows: pd.DataFrame) -> pd.Series:
     """The same curve of lifelines, with its interval."""
     from lifelines import KaplanMeierFitter
 
-    return KaplanMeierFitter().fit(rows["days"], rows["event"]).survival_function_["KM_estimate"]
+    found: pd.Series = KaplanMeierFitter().fit(rows["days"], rows["event"]).survival_function_["KM_estimate"]
+    return found
 
 
 def incidence(rows: pd.DataFrame) -> pd.Series:
@@ -69,7 +70,8 @@ def incidence_lifelines(rows: pd.DataFrame) -> pd.Series:
 
     codes = rows["end"].map({"cancelled": 1, "moved": 2}).fillna(0).astype(int)
     fitter = AalenJohansenFitter(calculate_variance=True, seed=1).fit(rows["days"], codes, event_of_interest=1)
-    return fitter.cumulative_density_.iloc[:, 0]
+    found: pd.Series = fitter.cumulative_density_.iloc[:, 0]
+    return found
 
 
 def log_rank(rows: pd.DataFrame) -> float:
