@@ -202,7 +202,8 @@ def _write_sizes(ax: Axes, sizes: Any, middles: Any, n_columns: int) -> None:
         return
     place = 0.5 - _sizes_width(n_columns) / 2
     for size, middle in zip(sizes, middles, strict=True):
-        ax.text(place, middle, format_value("customers", int(size)), ha="center", va="center", fontsize=8, color=INK)
+        shown = format_value("customers", size if np.isnan(size) else int(size))  # a report may leave numbers out
+        ax.text(place, middle, shown, ha="center", va="center", fontsize=8, color=INK)
 
 
 def _name_rows(ax: Axes, result: RetentionResult, cohorts: Any, middles: Any, has_overall: bool) -> None:
