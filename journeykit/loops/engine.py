@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, update_wrapper
+from hashlib import blake2b
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -57,7 +58,7 @@ class Loop:
 
 
 class Part:
-    """A piece of a loop under a name of its own, compiled into the loops (and parts) of its module that call it."""
+    """A piece of a loop under a name of its own, compiled into the loops (and parts) that call it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -79,8 +80,8 @@ class Part:
 def part(function: Callable[..., Any]) -> Part:
     """Mark a piece of a loop.
 
-    It stands in the same module as the loops that call it: the cache of
-    compiled loops knows when that file changes.
+    It may stand in a module of its own, with the parts that it calls itself:
+    the cache of compiled loops knows when that file changes.
     """
     return Part(function)
 
@@ -88,11 +89,19 @@ def part(function: Callable[..., Any]) -> Part:
 def _with_parts(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function call the compiled form of the parts that it names."""
     names = function.__globals__
-    parts = {name: names[name].compiled for name in function.__code__.co_names if isinstance(names.get(name), Part)}
+    parts = {name: names[name] for name in function.__code__.co_names if isinstance(names.get(name), Part)}
     if not parts:
         return function
-    same = FunctionType(function.__code__, {**names, **parts}, function.__name__, function.__defaults__)
-    return update_wrapper(same, function)
+    compiled = {name: each.compiled for name, each in parts.items()}
+    same = update_wrapper(
+        FunctionType(function.__code__, {**names, **compiled}, function.__name__, function.__defaults__), function
+    )
+    # The cache looks at the date of the function's own file only: what other files hold goes into its name.
+    files = {each.function.__code__.co_filename for each in parts.values()} - {function.__code__.co_filename}
+    if files:
+        content = b"".join(Path(file).read_bytes() for file in sorted(files))
+        same.__qualname__ += f"_{blake2b(content, digest_size=6).hexdigest()}"
+    return same
 
 
 def loop(*arguments: str) -> Callable[[Callable[..., Any]], Loop]:

@@ -81,3 +81,21 @@ def test_reading_an_extra_thread_never_forks_openmp():
     script += "    sys.stdout.flush(); os._exit(0)\nprint(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("0"), done.stderr
+
+
+def test_a_loop_is_compiled_anew_when_its_parts_in_another_file_change(tmp_path):
+    script = "import total; import numpy as np; print(total.total(np.array([1, 2, 3])))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    (tmp_path / "total.py").write_text(
+        "from journeykit.loops.engine import loop\nfrom pieces import piece\n\n\n@loop('i8')\ndef total(values):\n"
+        "    found = 0\n    for value in values:\n        found += piece(value)\n    return found\n"
+    )
+    for factor, expected in ((1, "6"), (10, "60")):
+        (tmp_path / "pieces.py").write_text(
+            "from journeykit.loops.engine import part\n\n\n"
+            f"@part\ndef piece(value):\n    return {factor} * value\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+        assert done.stdout.strip() == expected
