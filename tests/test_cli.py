@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -195,3 +196,18 @@ def test_a_breached_limit_ends_with_3_and_tells_who_waits_for_it(command, notebo
     page = (tmp_path / "pages" / "mine" / "latest" / "report.html").read_text()
     assert "below its limit of 25.0%" in page
     assert "1 limit breached" in (tmp_path / "pages" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete_commands(shell):
+    environment = {**os.environ, "_JOURNEYKIT_COMPLETE": f"{shell}_source"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from journeykit.cli import main; main(prog_name='journeykit')"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    if "Bash version" in done.stderr or "Couldn't detect Bash" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert "_JOURNEYKIT_COMPLETE" in done.stdout, done.stderr
