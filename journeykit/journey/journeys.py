@@ -37,7 +37,7 @@ def find_journeys(log: InteractionLog, end: Any, gap: str | None) -> Units:
     if log.values is not None:
         table["value"] = _sums(log.values, codes, len(table))
     params = {"end": None if step is None else step.name, "gap": gap}
-    return Units("journey", table, codes, params)
+    return Units("journey", table, codes, params, "customer" in log.personal)
 
 
 def _sums(values: NDArray[np.float64], codes: NDArray[np.int32], n_units: int) -> NDArray[np.float64]:

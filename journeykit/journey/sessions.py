@@ -26,7 +26,7 @@ def find_sessions(log: InteractionLog, gap: str | None, column: str | None) -> U
     codes = cut(log, silence) if column is None else _by_column(log, column)
     table, last = outline(log, codes, "session")
     table["open"] = log.observed_until - log.times[last] < silence
-    return Units("session", table, codes, {"gap": gap, "column": column})
+    return Units("session", table, codes, {"gap": gap, "column": column}, "customer" in log.personal)
 
 
 def _by_column(log: InteractionLog, column: str) -> NDArray[np.int32]:

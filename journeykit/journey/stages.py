@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from journeykit.errors import ParameterError
+from journeykit.log.match import glob_regex
 
 if TYPE_CHECKING:
     from journeykit.log import InteractionLog
@@ -337,10 +338,8 @@ def _fits(rule: StageRule, log: InteractionLog) -> NDArray[np.bool_]:
 def _named(names: pd.Index, patterns: tuple[str, ...]) -> NDArray[np.bool_]:
     """Mark the names that equal one of the words or match one of the patterns."""
     words = {pattern for pattern in patterns if not _is_pattern(pattern)}
-    globs = [pattern for pattern in patterns if _is_pattern(pattern)]
-    return np.array(
-        [name in words or any(fnmatch.fnmatchcase(name, pattern) for pattern in globs) for name in names], dtype=bool
-    )
+    globs = [re.compile(glob_regex(pattern)) for pattern in patterns if _is_pattern(pattern)]
+    return np.array([name in words or any(glob.fullmatch(name) for glob in globs) for name in names], dtype=bool)
 
 
 def _is_pattern(name: str) -> bool:

@@ -33,12 +33,15 @@ class Units:
         The row of `table` that each event of the log belongs to; -1 if none.
     params : mapping
         How they were found.
+    unnamed : bool
+        Whether ids are personal: they stand in `table`, but are not shown.
     """
 
     unit: str
     table: pd.DataFrame
     codes: NDArray[np.int32]
     params: Mapping[str, Any]
+    unnamed: bool = False
 
     def __len__(self) -> int:
         """How many there are."""
@@ -52,10 +55,13 @@ class Units:
 
     def __repr__(self) -> str:
         """The first rows of the table."""
-        return text_table(self.table)
+        return text_table(self._shown())
 
     def _repr_html_(self) -> str:
-        return str(html_result(label(f"{self.unit}s"), (), [html_table(self.table, max_rows=20)]))
+        return str(html_result(label(f"{self.unit}s"), (), [html_table(self._shown(), max_rows=20)]))
+
+    def _shown(self) -> pd.DataFrame:
+        return self.table.drop(columns="customer") if self.unnamed else self.table
 
 
 def cut(log: InteractionLog, gap: int, ends: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:

@@ -298,4 +298,8 @@ def with_personal(log: InteractionLog, *columns: str) -> InteractionLog:
     for column in columns:
         if column not in log.columns:
             raise LogError(f"the log has no {column!r}: {did_you_mean(column, log.columns)}")
+        if column in ("time", "touchpoint"):
+            raise ParameterError(
+                f"no log can be shown without its {column!r}: with_touchpoints groups names that say who"
+            )
     return replace(log, personal=log.personal | frozenset(columns))

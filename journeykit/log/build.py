@@ -86,6 +86,17 @@ def without_places(
     return order[stay], offsets - np.searchsorted(places, offsets)
 
 
+def tie_ranks(sequence: pd.Series) -> NDArray[np.float64]:
+    """Rank a column that orders ties: by its numbers if it holds nothing else, missing ones last."""
+    known = sequence.dropna()
+    if isinstance(known.dtype, pd.CategoricalDtype):
+        known = known.astype(object)
+    numbers = pd.to_numeric(known, errors="coerce")  # beside missing ones, large whole numbers would lose digits
+    ranks = np.full(len(sequence), np.inf)
+    ranks[sequence.notna().to_numpy()] = (numbers if numbers.notna().all() else known).rank(method="dense")
+    return ranks
+
+
 def order_rows(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Order of the rows by customer, time, then the sequence column, then as they came; where each customer begins."""
     from journeykit.loops.sorting import sort_inside_customers
@@ -94,7 +105,7 @@ def order_rows(columns: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if columns.sequence is None:
         order, offsets = group_rows(codes, len(ids))
     else:  # a stable sort by the least important key first
-        by_sequence = np.argsort(columns.sequence.rank(method="dense", na_option="bottom").to_numpy(), kind="stable")
+        by_sequence = np.argsort(tie_ranks(columns.sequence), kind="stable")
         order, offsets = group_rows(np.ascontiguousarray(codes[by_sequence]), len(ids))
         order = by_sequence[order]
     rows: NDArray[np.int64] = order

@@ -97,12 +97,13 @@ def period_edges(start: int, end: int, *, period: str, timezone: str, week_start
     first, last = as_timestamp(start, timezone), as_timestamp(max(start, end - 1), timezone)
     if last.year > _LAST_YEAR:
         raise LogError(f"the times run to the year {last.year}: no calendar goes that far")
-    if period == "hour":  # elapsed hours, so that a repeated local hour stays two
+    if period == "hour":  # elapsed time, so that a repeated local hour stays two; half hours as Lord Howe shifts by one
         into = pd.Timedelta(minutes=first.minute, seconds=first.second, microseconds=first.microsecond)
-        begin = (first - into).tz_convert("UTC")
-        hours = int((last - begin) // pd.Timedelta("1h")) + 2
-        stamps = pd.date_range(begin, periods=hours, freq="h")
-        return stamps.as_unit("us").asi8.astype(np.int64)
+        halves = pd.date_range(
+            (first - into).tz_convert("UTC"), last.tz_convert("UTC") + pd.Timedelta("3h"), freq="30min"
+        )
+        edges = halves[halves.tz_convert(timezone).minute == 0].as_unit("us").asi8.astype(np.int64)
+        return _until(edges, start, end)
     if period == "week":
         weekday = first.dayofweek if week_start == "monday" else (first.dayofweek + 1) % 7
         begin_day = first.tz_localize(None).normalize() - pd.Timedelta(days=weekday)
@@ -117,6 +118,11 @@ def period_edges(start: int, end: int, *, period: str, timezone: str, week_start
         .as_unit("us")
         .asi8.astype(np.int64)
     )
+    return _until(edges, start, end)
+
+
+def _until(edges: NDArray[np.int64], start: int, end: int) -> NDArray[np.int64]:
+    """Cut edges after the first at or after the end; one period at least."""
     beyond = int(np.searchsorted(edges, end, side="left")) if end > start else 1
     return edges[: beyond + 1]
 

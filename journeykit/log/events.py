@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from journeykit.log.build import group_rows
+from journeykit.log.build import group_rows, tie_ranks
 from journeykit.log.quality import Finding, findings_table
 from journeykit.loops import over_customers
 
@@ -106,7 +106,19 @@ def keep_events(log: InteractionLog, keep: NDArray[np.bool_]) -> InteractionLog:
     )
 
 
-def regroup(log: InteractionLog, codes: NDArray[np.int32], ids: pd.Index, **context: Any) -> InteractionLog:
+def ranks_of_ties(log: InteractionLog) -> NDArray[np.float64] | None:
+    """Order of tied events by the `sequence` that the log was read with; None if it was read without."""
+    return tie_ranks(log.properties["sequence"]) if "sequence" in log.properties else None
+
+
+def regroup(
+    log: InteractionLog,
+    codes: NDArray[np.int32],
+    ids: pd.Index,
+    *,
+    ties: NDArray[np.float64] | None = None,
+    **context: Any,
+) -> InteractionLog:
     """Group the events anew: by new customers or by units; times stay in order inside each group.
 
     Parameters
@@ -118,6 +130,9 @@ def regroup(log: InteractionLog, codes: NDArray[np.int32], ids: pd.Index, **cont
         Groups that keep no event drop out.
     ids : Index
         The groups' ids, in the order that they are to have.
+    ties : array of float64, optional
+        What orders events of one group at one instant; the order stored by
+        default.
     **context
         Further fields of the new log.
     """
@@ -132,11 +147,23 @@ def regroup(log: InteractionLog, codes: NDArray[np.int32], ids: pd.Index, **cont
     if not used.all():
         codes, ids = (np.cumsum(used, dtype=np.int32) - np.int32(1))[codes], ids[used]
     times = log.times if rows is None else log.times[rows]
-    in_order = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (times[1:] >= times[:-1]))
+    if ties is not None and rows is not None:
+        ties = ties[rows]
+    later = times[1:] > times[:-1]
+    if ties is None:
+        later |= times[1:] == times[:-1]
+    else:
+        later |= (times[1:] == times[:-1]) & (ties[1:] >= ties[:-1])
+    in_order = (codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & later)
     if in_order.all():  # nothing moves: units lie inside customers, one after another
         offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))]).astype(np.int64)
     else:
-        order, offsets = group_rows(np.ascontiguousarray(codes), len(ids))
+        if ties is None:
+            order, offsets = group_rows(np.ascontiguousarray(codes), len(ids))
+        else:  # a stable sort by the least important key first
+            by_ties = np.argsort(ties, kind="stable")
+            order, offsets = group_rows(np.ascontiguousarray(codes[by_ties]), len(ids))
+            order = by_ties[order]
         over_customers(lambda first, last: sort_inside_customers(order, times, offsets, first, last), offsets)
         rows = order if rows is None else rows[order]
     columns = {} if rows is None else event_columns(log, rows)
@@ -152,12 +179,15 @@ def with_finding(
     *,
     of: int | None = None,
     personal: bool = False,
+    replaces: bool = False,
 ) -> InteractionLog:
-    """Add a finding to `log.quality`, in the place of an older one of the rule; without rows there is none.
+    """Add a finding to `log.quality`; without rows there is none.
 
     `of` is the number of rows that its share is of: the log's events by default.
+    A finding about what was done stays when more is done; one about how the log
+    is (`replaces`) takes the place of the older one of its rule.
     """
-    older = log.quality[log.quality["rule"] != rule] if len(log.quality) else log.quality
+    older = log.quality[log.quality["rule"] != rule] if replaces and len(log.quality) else log.quality
     if not rows:
         return log if len(older) == len(log.quality) else replace(log, quality=older.reset_index(drop=True))
     found = findings_table([Finding(rule, rows, action, example, personal)], log.n_events if of is None else of)

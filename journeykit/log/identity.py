@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from journeykit.errors import LogError, ParameterError
 from journeykit.log.encode import encode_customers
-from journeykit.log.events import regroup, with_finding
+from journeykit.log.events import ranks_of_ties, regroup, with_finding
 from journeykit.log.times import read_times
 from journeykit.schema import did_you_mean
 
@@ -120,7 +120,7 @@ def with_identity(
     before = own[log.customer_codes]
     end = ends.end[place]
     after = np.where(end < 0, before, end)
-    stitched = regroup(log, after.astype(np.int32), links.names)
+    stitched = regroup(log, after.astype(np.int32), links.names, ties=ranks_of_ties(log))
     return _with_findings(stitched, log, links, ends, place, before, after)
 
 
@@ -312,4 +312,5 @@ def _with_findings(
     )
     rules = log.stage_model.to_dict().get("rules", ()) if log.stage_model else ()
     stale = int(moved.sum()) if any(rule.get("after") for rule in rules) else 0
+    # What an earlier stitching left stale is stale still.
     return with_finding(stitched, "stages_before_identity", stale, "kept as decided: give the stages again")

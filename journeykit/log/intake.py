@@ -286,10 +286,9 @@ def _first_reasons(tests: dict[str, NDArray[np.bool_]], rows: int) -> dict[str, 
 
 
 def _sequence(pieces: list[pd.Series]) -> pd.Series:
-    """Read the order of ties: numbers if they all are, else as they are."""
+    """Put the order of ties together."""
     column = pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
-    numbers = pd.to_numeric(column, errors="coerce")
-    return (numbers if bool((numbers.notna() | column.isna()).all()) else column).reset_index(drop=True)
+    return column.reset_index(drop=True)
 
 
 def _property_names(columns: list[Any], roles: Roles) -> tuple[dict[Any, str], list[Finding]]:

@@ -144,6 +144,11 @@ class InteractionLog:
             if array is not None:
                 array.flags.writeable = False
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the arrays of an unpickled log read-only again: pickle forgets that they were."""
+        self.__dict__.update(state)
+        self.__post_init__()
+
     # -- size and period -------------------------------------------------------------------
 
     @property
@@ -262,8 +267,8 @@ class InteractionLog:
             return _categories(self.stage_codes, pd.Index(self.stages, dtype=object), name, ordered=True)
         if name == "value":
             return pd.Series(self.values, name=name)
-        if name in self.properties:
-            return self.properties[name]
+        if name in self.properties:  # a copy: who changes it must not change the log
+            return self.properties[name].copy()
         assert self.stage_model is not None
         return self.stage_model.derive(name, self)
 
@@ -314,9 +319,11 @@ class InteractionLog:
         staged = replace(self, stage_codes=model.codes(self), stage_model=model)
         assert staged.stage_codes is not None
         example = ", ".join(staged.unmapped["touchpoint"].head(5))
-        return with_finding(
-            staged, "unmapped_touchpoints", int((staged.stage_codes < 0).sum()), "kept, without a stage", example
+        unmapped = int((staged.stage_codes < 0).sum())
+        staged = with_finding(
+            staged, "stages_before_identity", 0, "kept as decided: give the stages again", replaces=True
         )
+        return with_finding(staged, "unmapped_touchpoints", unmapped, "kept, without a stage", example, replaces=True)
 
     @property
     def unmapped(self) -> pd.DataFrame:

@@ -113,26 +113,37 @@ def merge_columns(name: str, logs: Sequence[InteractionLog]) -> pd.Series:
     if all(isinstance(column.dtype, pd.CategoricalDtype) for column in there):
         words = list(dict.fromkeys(word for column in there for word in column.cat.categories))
         there = [column.cat.set_categories(words) for column in there]
-    elif len(there) < len(logs) and len({column.dtype for column in there}) == 1:
-        there = [_nullable(column) for column in there]  # whole numbers and yes/no stay so beside missing ones
-    present = iter(there)
-    kind = there[0].dtype
-    parts = [
-        next(present) if name in log.properties else pd.Series([pd.NA] * log.n_events, dtype=_holds_missing(kind))
-        for log in logs
-    ]
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled or parts[:1], ignore_index=True).rename(name)
+    whole = _below_each_other(there)
+    if len(there) < len(logs):
+        has = np.concatenate([np.full(log.n_events, name in log.properties) for log in logs])
+        places = np.where(has, np.cumsum(has) - 1, -1)  # nothing stands at -1
+        whole = _nullable(whole).reindex(places).reset_index(drop=True)
+    return whole.rename(name)
+
+
+def _below_each_other(columns: Sequence[pd.Series]) -> pd.Series:
+    """Join columns; whole numbers that floats cannot hold stay as they are beside floats."""
+    filled = [column for column in columns if len(column)] or list(columns[:1])
+    whole = pd.concat(filled, ignore_index=True)
+    if pd.api.types.is_float_dtype(whole.dtype) and any(map(_is_too_large, filled)):
+        whole = pd.concat([column.astype(object) for column in filled], ignore_index=True)
+    return whole
+
+
+def _is_too_large(column: pd.Series) -> bool:
+    """Whether a column holds whole numbers of which floats lose digits."""
+    if not pd.api.types.is_integer_dtype(column.dtype) or not column.notna().any():
+        return False
+    return max(abs(int(column.min())), abs(int(column.max()))) > 2**53
 
 
 def _nullable(column: pd.Series) -> pd.Series:
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return column.astype("boolean")
-    return column.astype("Int64") if pd.api.types.is_integer_dtype(column.dtype) else column
-
-
-def _holds_missing(kind: Any) -> Any:
-    return "float64" if kind == np.float64 else kind
+    """Whole numbers and yes/no stay so beside missing ones."""
+    if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "biu":
+        return column
+    kinds: dict[str, Any] = {"b": pd.BooleanDtype(), "i": pd.Int64Dtype(), "u": pd.UInt64Dtype()}
+    nullable: pd.Series = column.astype(kinds[column.dtype.kind])
+    return nullable
 
 
 def merge_repeats(log: InteractionLog, duplicates: str) -> tuple[InteractionLog, Finding]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from journeykit.log.interactions import InteractionLog
 
 
-def where(log: InteractionLog, **conditions: Any) -> InteractionLog:
+def where(log: InteractionLog, /, **conditions: Any) -> InteractionLog:
     """Keep the events that meet all conditions; customers left without an event drop out.
 
     Parameters
@@ -71,8 +71,9 @@ def customers_where(log: InteractionLog, customers: Any) -> InteractionLog:
     Parameters
     ----------
     customers : collection of ids, array of bool or callable
-        The ids to keep, one bool a customer in the order of `customers`, or a
-        function of the log that returns either.
+        The ids to keep, one bool a customer in the order of `customers` (a
+        Series with the ids as its index may have any order), or a function of
+        the log that returns either.
 
     Examples
     --------
@@ -82,6 +83,8 @@ def customers_where(log: InteractionLog, customers: Any) -> InteractionLog:
     True
     """
     chosen = customers(log) if callable(customers) else customers
+    if isinstance(chosen, pd.Series) and pd.api.types.is_bool_dtype(chosen.dtype):
+        chosen = _in_order(log, chosen)
     array = np.asarray(list(chosen) if isinstance(chosen, set | frozenset) else chosen)
     if array.dtype != bool:
         unknown = [each for each in array.tolist() if each not in log.customers]
@@ -93,12 +96,22 @@ def customers_where(log: InteractionLog, customers: Any) -> InteractionLog:
     return keep_events(log, np.repeat(array, np.diff(log.offsets)))
 
 
+def _in_order(log: InteractionLog, chosen: pd.Series) -> Any:
+    """Return a Series of bool in the order of the customers: by its index, if that is of their ids."""
+    if chosen.isna().any():
+        raise ParameterError(f"one bool a customer is needed, but {int(chosen.isna().sum())} are missing")
+    if len(chosen) == log.n_customers and chosen.index.is_unique and chosen.index.isin(log.customers).all():
+        chosen = chosen.reindex(log.customers)
+    return chosen.to_numpy(dtype=bool)
+
+
 def sample(log: InteractionLog, share: float, *, seed: int = 0) -> InteractionLog:
     """Keep a share of the customers, whole: drawn by a hash of their id, so always the same ones.
 
     A customer is in or out whatever else is in the log: in today's log and in
     tomorrow's, in one bucket and in all. A smaller share with the same seed is
-    a part of a larger one. Sessions and journeys follow their customer.
+    a part of a larger one. Sessions and journeys follow their customer. (The
+    number 7 and the text "7" are different ids.)
 
     Parameters
     ----------

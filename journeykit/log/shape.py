@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from journeykit.errors import ParameterError
 from journeykit.log.events import keep_events, with_finding
+from journeykit.log.match import glob_regex
 from journeykit.schema import check_one_of, did_you_mean, duration_us
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def with_touchpoints(
     """
     if original is not None:
         check_new_column(log, original)
-    rules = [(re.compile(_regex(old)) if isinstance(old, str) else old, new) for old, new in names.items()]
+    rules = [(re.compile(glob_regex(old)) if isinstance(old, str) else old, new) for old, new in names.items()]
     renamed = [_rename(str(name), rules, others) for name in log.touchpoints]
     blank = [old for old, new in zip(log.touchpoints, renamed, strict=True) if not new.strip()]
     if blank:
@@ -75,12 +76,6 @@ def with_touchpoints(
         properties[original] = log.column("touchpoint").rename(original)
     codes = lookup[log.touchpoint_codes] if len(lookup) else log.touchpoint_codes
     return replace(log, touchpoints=pd.Index(final, dtype=object), touchpoint_codes=codes, properties=properties)
-
-
-def _regex(pattern: str) -> str:
-    """Translate `*` and `?`; everything else stands for itself, brackets too."""
-    parts = {"*": r"[\s\S]*", "?": r"[\s\S]"}
-    return "".join(parts.get(letter, re.escape(letter)) for letter in pattern)
 
 
 def _rename(name: str, rules: list[tuple[re.Pattern[str], str]], others: str | None) -> str:

@@ -181,9 +181,16 @@ def _from_numbers(column: pd.Series, missing: NDArray[np.bool_], timezone: str) 
 def _read_digits(
     numbers: NDArray[np.float64], out: NDArray[np.int64], open_: NDArray[np.bool_], timezone: str, notes: dict[str, int]
 ) -> NDArray[np.bool_]:
-    """Read numbers that are local wall times: 20240131, 20240131235959, and the days of spreadsheets."""
+    """Read numbers that are local wall times: 20240131, 202401312359, 20240131235959, and the days of spreadsheets.
+
+    Those of twelve digits would as milliseconds all lie in 1976.
+    """
     read = np.zeros(len(numbers), bool)
-    for low, high, pattern in ((19000101, 21001231, "%Y%m%d"), (19000101e6, 21001231235959, "%Y%m%d%H%M%S")):
+    for low, high, pattern in (
+        (19000101, 21001231, "%Y%m%d"),
+        (19000101e4, 210012312359, "%Y%m%d%H%M"),
+        (19000101e6, 21001231235959, "%Y%m%d%H%M%S"),
+    ):
         rows = np.flatnonzero(open_ & (numbers >= low) & (numbers <= high) & (numbers == np.floor(numbers)))
         if not rows.size:
             continue

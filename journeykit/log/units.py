@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from journeykit.errors import ParameterError
 from journeykit.log.encode import encode_customers
-from journeykit.log.events import Rekeyed, regroup, with_finding
+from journeykit.log.events import Rekeyed, ranks_of_ties, regroup, with_finding
 
 if TYPE_CHECKING:
     from journeykit.journey.units import Units
@@ -148,6 +148,7 @@ def rekey(log: InteractionLog, unit: str, **how: Any) -> InteractionLog:
         return log
     if log.rekeyed is not None:
         raise ParameterError(f"the log is keyed by {log.unit!r} already: re-key the log that it was made from")
+    ties = None
     if unit in ("session", "journey"):
         found = sessions(log, **how) if unit == "session" else journeys(log, **how)
         codes, ids = found.codes, _names_of(found)
@@ -155,10 +156,11 @@ def rekey(log: InteractionLog, unit: str, **how: Any) -> InteractionLog:
         raise ParameterError(f"options are for units session and journey, got {sorted(how)} for {unit!r}")
     else:
         codes, ids = encode_customers(log.column(unit))
-    first = _first_events(log, codes, len(ids))
+        ties = ranks_of_ties(log)  # events of several customers may meet in one unit
+    first = _first_events(log, codes, len(ids), ties)
     by_owner = log.customer_codes[first]
     segments = {name: each.take(by_owner) for name, each in log.segments.items()}
-    grouped = regroup(log, codes, ids, rekeyed=_owners(log, by_owner, unit), segments=segments)
+    grouped = regroup(log, codes, ids, ties=ties, rekeyed=_owners(log, by_owner, unit), segments=segments)
     left_out = codes < 0
     example = "" if not left_out.any() else f"{unit} of {log.customers[log.customer_codes[int(np.argmax(left_out))]]}"
     n_left_out = int(left_out.sum())
@@ -177,14 +179,18 @@ def _names_of(found: Units) -> pd.Index:
     return ids
 
 
-def _first_events(log: InteractionLog, codes: NDArray[np.int32], n_units: int) -> NDArray[np.int64]:
-    """Position of each unit's first event; of events at one instant, the first that is stored."""
+def _first_events(
+    log: InteractionLog, codes: NDArray[np.int32], n_units: int, ties: NDArray[np.float64] | None
+) -> NDArray[np.int64]:
+    """Position of each unit's first event; of events at one instant, the first by `ties`, or that is stored."""
     rows = np.flatnonzero(codes >= 0)
     own = codes[rows]
     times = log.times[rows]
     in_order = (own[1:] > own[:-1]) | ((own[1:] == own[:-1]) & (times[1:] >= times[:-1]))
-    if not bool(in_order.all()):  # a unit may be of several customers
-        rows = rows[np.argsort(times, kind="stable")]
+    if ties is not None or not bool(in_order.all()):  # a unit may be of several customers
+        if ties is not None:
+            rows = rows[np.argsort(ties[rows], kind="stable")]
+        rows = rows[np.argsort(log.times[rows], kind="stable")]
         own = codes[rows]
     first = np.empty(n_units, np.int64)
     first[own[::-1]] = rows[::-1]  # where several are written, the last one stands
