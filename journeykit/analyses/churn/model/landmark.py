@@ -21,7 +21,7 @@ HABITS = ("recency_days", "rhythm_days", "active_days", "age_days", "comebacks")
 """What is known of every customer at any date, beside the covariates."""
 
 FEWEST_CROSSINGS = 50
-ENOUGH = 2000
+ENOUGH = 5000
 """Who left, and who stayed, from which on finer curves are learned."""
 
 PENALTY = 1.0
