@@ -112,7 +112,7 @@ def _interval(key: str, name: str, values: Mapping[str, Any], language: str) -> 
     estimate = name.removesuffix("_interval").removesuffix("_with")
     low, high = (_given(key, f"{estimate}_{end}", values) for end in ("low", "high"))
     bounds = [format_value(estimate, end, language=language, unit=False) for end in (low, high)]
-    brackets = isolated_number(bracketed(*bounds, language), language)
+    brackets = isolated_number(bracketed(bounds[0], bounds[1], language), language)
     if not name.endswith("_with_interval"):
         return brackets
     number = isolated_number(format_value(estimate, _given(key, estimate, values), language=language), language)

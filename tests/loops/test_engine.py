@@ -92,8 +92,7 @@ def test_a_loop_is_compiled_anew_when_its_parts_in_another_file_change(tmp_path)
     )
     for factor, expected in ((1, "6"), (10, "60")):
         (tmp_path / "pieces.py").write_text(
-            "from journeykit.loops.engine import part\n\n\n"
-            f"@part\ndef piece(value):\n    return {factor} * value\n"
+            f"from journeykit.loops.engine import part\n\n\n@part\ndef piece(value):\n    return {factor} * value\n"
         )
         done = subprocess.run(
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
