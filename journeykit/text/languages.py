@@ -36,8 +36,8 @@ def language(code: str) -> AbstractContextManager[str]:
     Parameters
     ----------
     code : str
-        Two-letter code: `"en"` (English, the default) or `"he"` (Hebrew,
-        written right to left).
+        Two-letter code: `"en"` (English, the default), `"tr"` (Turkish),
+        `"id"` (Indonesian) or `"he"` (Hebrew, written right to left).
 
     Returns
     -------
@@ -59,7 +59,7 @@ def language(code: str) -> AbstractContextManager[str]:
     'לקוחות'
     >>> language("tlh")
     Traceback (most recent call last):
-    journeykit.errors.ParameterError: unknown language 'tlh', available are 'en', 'he'
+    journeykit.errors.ParameterError: unknown language 'tlh', available are 'en', 'he', 'id', 'tr'
     """
     return _speaking(check_language(code))
 

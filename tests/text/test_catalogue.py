@@ -31,8 +31,8 @@ def plural_tables(code):
     yield from ((f"nouns.{noun}", forms) for noun, forms in known.nouns.items())
 
 
-def test_english_and_hebrew_are_there():
-    assert {"en", "he"} <= set(languages())
+def test_the_four_languages_are_there():
+    assert {"en", "he", "id", "tr"} <= set(languages())
 
 
 @pytest.mark.parametrize("code", OTHERS)
