@@ -154,6 +154,13 @@ def test_dates_stay_dates_where_midnight_is_skipped_or_repeated(zone, changed):
     )  # a day, not a minute
 
 
+def test_a_range_of_days_may_begin_where_midnight_is_skipped():
+    rows = pd.DataFrame({"customer": ["a", "b"], "time": ["2018-10-01", "2018-11-05"], "touchpoint": "x"})
+    log = read_log(rows, timezone="America/Sao_Paulo", observed_until="2019-02-01")
+    tenures = jk.tenures(log, churn=jk.Inactivity("30d"), between=("2018-11-04", "2018-12-01"))
+    assert tenures.table["customer"].tolist() == ["b"]
+
+
 def test_hours_begin_on_the_hour_where_clocks_move_by_half_of_one():
     rows = [("a", "x", 20), ("a", "x", 36.2)]
     log = make_log(rows, unit="h", timezone="Australia/Lord_Howe")

@@ -19,7 +19,7 @@ from journeykit.analyses.churn.terms import term_ends
 from journeykit.errors import ParameterError
 from journeykit.journey.observed import observed_days
 from journeykit.journey.steps import Step, as_step
-from journeykit.log.calendar import as_timestamp, range_us
+from journeykit.log.calendar import as_timestamp, instant_us, range_us
 from journeykit.schema import MISSING, UNMAPPED, check_one_of
 
 DATED = ("known", "last_activity")
@@ -109,7 +109,7 @@ def range_of_days(log: Any, between: Any) -> tuple[int | None, int | None]:
 
 def _day(instant: int, timezone: str) -> int:
     local = as_timestamp(instant, timezone).tz_localize(None)
-    if local != local.normalize():
+    if instant != instant_us(local.normalize(), timezone):  # the first instant of a day whose midnight is skipped, too
         raise ParameterError(f"between must be dates, because churn is counted by day, got {local}")
     return int(local.to_datetime64().astype("M8[D]").astype(np.int64))
 
