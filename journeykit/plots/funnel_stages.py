@@ -59,7 +59,7 @@ def draw_hidden(result: StageFunnelResult, table: pd.DataFrame, ax: Axes) -> Non
             table[column], y + lower, marker, markerfacecolor=face, markeredgecolor=edge, markersize=7,
             label=say(f"funnel.{key}"),
         )  # fmt: skip
-    ax.set_yticks(y, [word(str(name)) for name in table["stage"]])
+    ax.set_yticks(y, [""] * len(table))  # the rows are those of the funnel beside it
     ax.set_ylim(len(table) - 0.5, -0.5)
     ax.set_xlim(left=-0.03 * max(1, table["reached"].max()))
     ax.set_title(say("funnel.panel_title"), color=INK, fontsize=10)

@@ -59,7 +59,7 @@ def period_before(start: pd.Timestamp, end: pd.Timestamp) -> pd.Timestamp:
     months = (last.year - first.year) * 12 + last.month - first.month
     whole = all(day == day.normalize() and day.day == 1 for day in (first, last))
     before = first - pd.DateOffset(months=months) if whole else first - (last - first)
-    return before.tz_localize(zone)
+    return before.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
 
 
 def find_before(whole: InteractionLog, start: str | None, end: pd.Timestamp) -> Before | str:
@@ -77,9 +77,10 @@ def find_before(whole: InteractionLog, start: str | None, end: pd.Timestamp) -> 
     if start is None:
         return "reports.before_no_start"
     begins = pd.Timestamp(start)
-    begins = begins.tz_localize(whole.timezone) if begins.tz is None else begins
+    if begins.tz is None:
+        begins = begins.tz_localize(whole.timezone, ambiguous=True, nonexistent="shift_forward")
     earlier = period_before(begins, end.tz_convert(begins.tz))
-    if earlier < whole.starts_at.normalize():
+    if earlier.tz_localize(None) < whole.starts_at.tz_localize(None).normalize():
         return "reports.before_too_short"
     return Before(whole.between(None, begins), (earlier, None), earlier, begins)
 

@@ -17,6 +17,7 @@ from journeykit.analyses.churn.model.evaluation import (
     staying_alike,
 )
 from journeykit.errors import ParameterError
+from journeykit.journey.observed import observed_days
 from tests.analyses.churn_model.population import day, population
 from tests.analyses.churn_model.test_predictions import subscriptions
 from tests.real_logs import cdnow_log, retail_log
@@ -245,3 +246,13 @@ def test_the_simulated_shop_is_foreseen():
     assert found.summary["calibration_index"].iloc[0] < 0.02
     compared = found.comparison[found.comparison["measure"] == "brier"]
     assert (compared["difference"] < -2 * compared["difference_se"]).all()
+
+
+def test_who_is_watched_to_the_last_day_of_the_horizon_and_not_longer_has_stayed():
+    last = observed_days(LOG).last_full
+    for days_left in (60, 61):
+        split = pd.Timestamp(np.datetime64(last - days_left, "D"))
+        found = fitted(LOG).evaluate(split=split, horizon="60d")
+        total = (found.table["n"] * found.table["observed_rate"]).sum()
+        assert 0 < total == pytest.approx(found.summary["leavers"].iloc[0])
+        assert total < found.summary["customers"].iloc[0]

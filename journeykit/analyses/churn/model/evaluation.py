@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MODEL, NULL, RULE = "churn_model.of_model", "churn_model.of_kaplan_meier", "churn_model.of_recency_rule"
+MODEL, NULL, RULE = "churn_model", "kaplan_meier", "recency_rule"
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -124,7 +124,7 @@ class ChurnEvaluation(ChurnResult):
             for name in ("concordance", "brier", "integrated_brier", "calibration_index", "observed_rate"):
                 record = {"name": name, "value": row[name], "n": row["customers"], "unit": "share", "period": within}
                 record |= {"low": row.get(f"{name}_low"), "high": row.get(f"{name}_high")}
-                record["segment"] = word(row["method"], language="en")
+                record["segment"] = str(row["method"])
                 found.append(record)
         return metric_table(found, self.definition)
 
@@ -135,7 +135,7 @@ class ChurnEvaluation(ChurnResult):
         for row in records(self.comparison):
             if row["measure"] == "brier":
                 better = "better" if row["difference_high"] < 0 else "worse" if row["difference_low"] > 0 else "alike"
-                sentences.append(say(f"churn_model.{better}", **row, other=word(row["against"])))
+                sentences.append(say(f"churn_model.{better}", **row, other=word(f"churn_model.of_{row['against']}")))
         return " ".join(sentences)
 
     def _off(self) -> dict[str, Any]:

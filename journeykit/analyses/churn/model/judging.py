@@ -166,7 +166,9 @@ def _evaluation(
     kept = {name: (chance[known], staying[known]) for name, (chance, staying) in predictions.items()}
     who = customer.to_numpy()[known]
     clusters = who if pd.Series(who).duplicated().any() else None
-    found = judge(kept, times, duration[known], event[known], horizon, clusters, model.params["confidence"], bins)
+    # Who was watched to the very end of the horizon, and not longer, is known to have stayed.
+    followed = np.where(~event & (duration == horizon), np.nextafter(horizon, np.inf), duration)
+    found = judge(kept, times, followed[known], event[known], horizon, clusters, model.params["confidence"], bins)
     params = dict(model.params) | used | {"definition": f"churn_evaluation_{model.params['definition']}"}
     out = left_out_table(reasons | {"churn_model.not_known_yet": reasons.get("churn_model.not_known_yet", 0)
                                     + int((~known).sum())})  # fmt: skip
