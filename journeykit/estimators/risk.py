@@ -92,12 +92,15 @@ def risk_table(duration: Any, event: Any, *, enters: Any = None, weight: Any = N
     weights = _checked_weights(weight, len(exits))
     codes, ends = _end_codes(event, len(exits))
     groups, keys = _group_codes(by, len(exits))
+    entering = weights
+    if by is None and len(entries) and entries.strides == (0,):  # all enter at once: one entry for everybody
+        entries, entering = entries[:1], np.array([len(exits) if weights is None else weights.sum()], dtype=float)
     moments, entry_at, exit_at = _moments(entries, exits)
     span = len(moments) if isinstance(moments, np.ndarray) else moments[1]
     rows, entry_row, exit_row = _rows(groups * span + entry_at, groups * span + exit_at, max(len(keys), 1) * span)
 
     width = len(ends) + 1
-    entered = np.bincount(entry_row, weights, minlength=len(rows))
+    entered = np.bincount(entry_row, entering, minlength=len(rows))
     left = np.bincount(exit_row * width + codes, weights, minlength=len(rows) * width).reshape(-1, width)
     used = (entered > 0) | (left > 0).any(axis=1)
     if weights is None or np.issubdtype(np.asarray(weight).dtype, np.integer):

@@ -145,12 +145,15 @@ def _parse(read: Piece, delimiter: str, columns: list[str], few: set[str]) -> Ro
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
+    from journeykit.loops.bytes import scan_bytes
+
     piece = read()
     if not piece:  # a line longer than a piece
         return Rows([], [])
-    if b'"' in piece:
+    feeds, quotes, seen = scan_bytes(np.frombuffer(piece, np.uint8), ord("\n"), ord('"'))
+    if quotes:
         raise LinesLostError("there are quotes")
-    if not piece.isascii():
+    if seen >= 128:  # not ASCII
         try:
             piece.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -177,7 +180,7 @@ def _parse(read: Piece, delimiter: str, columns: list[str], few: set[str]) -> Ro
         if "Empty CSV" in str(error):  # nothing but blank lines
             return Rows([], [])
         raise LinesLostError(str(error)) from error
-    lines = int(np.count_nonzero(np.frombuffer(piece, np.uint8) == ord("\n"))) + (not piece.endswith(b"\n"))
+    lines = feeds + (not piece.endswith(b"\n"))
     blank = lines - table.num_rows - len(broken)
     if blank and blank != _blank(piece):
         raise LinesLostError(f"{blank} lines are not accounted for")
