@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from journeykit.loops.engine import loop
+from journeykit.loops.engine import loop, part
 
 
 @loop("i2", "i4 2d", "i8", "i8", "i4", "i4", "int", "int")
@@ -14,15 +14,7 @@ def step_spans(levels, rows, offsets, times, base_step, segments, first, last): 
     Sorted by step; `segments` may be empty (all are 0), and -1 is left out.
     """
     n_steps = rows.shape[1]
-    number = np.zeros(n_steps + 2, np.int64)
-    for i in range(first, last):
-        if segments.size > 0 and segments[i] < 0:
-            continue
-        for k in range(2, levels[i] + 1):
-            if rows[i, k - 1] >= 0:
-                number[k + 1] += 1
-    for k in range(n_steps + 1):
-        number[k + 1] += number[k]
+    number = places_of_steps(levels, rows, segments, first, last)
     size = number[n_steps + 1]
     segment, step = np.zeros(size, np.int32), np.empty(size, np.int32)
     from_base, from_entry = np.empty(size, np.int64), np.empty(size, np.int64)
@@ -44,3 +36,44 @@ def step_spans(levels, rows, offsets, times, base_step, segments, first, last): 
             if segments.size > 0:
                 segment[place] = segments[i]
     return segment, step, from_base, from_entry
+
+
+@loop("i2", "i4 2d", "i8", "i8", "i4", "i4", "i8", "i8", "int", "int", "int")
+def packed_spans(  # type: ignore[no-untyped-def]  # pragma: no cover
+    levels, rows, offsets, times, base_step, segments, base_keys, entry_keys, segment_key, first, last,
+):  # fmt: skip
+    """Return the same times, each packed with what it belongs to: `base_keys[k]`, `entry_keys[k]` and the segment."""
+    n_steps = rows.shape[1]
+    number = places_of_steps(levels, rows, segments, first, last)
+    from_base, from_entry = np.empty(number[n_steps + 1], np.int64), np.empty(number[n_steps + 1], np.int64)
+    for i in range(first, last):
+        if levels[i] < 2 or (segments.size > 0 and segments[i] < 0):
+            continue
+        start = offsets[i]
+        entry = times[start + rows[i, 0]]
+        own = segment_key * segments[i] if segments.size > 0 else 0
+        for k in range(2, levels[i] + 1):
+            row = rows[i, k - 1]
+            if row < 0:
+                continue
+            time = times[start + row]
+            from_entry[number[k]] = entry_keys[k] + own + time - entry
+            from_base[number[k]] = base_keys[k] + own + time - times[start + rows[i, base_step[k] - 1]]
+            number[k] += 1
+    return from_base, from_entry
+
+
+@part
+def places_of_steps(levels, rows, segments, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count the steps that attempts filled; return where the entries of each begin, and how many there are."""
+    n_steps = rows.shape[1]
+    number = np.zeros(n_steps + 2, np.int64)
+    for i in range(first, last):
+        if segments.size > 0 and segments[i] < 0:
+            continue
+        for k in range(2, levels[i] + 1):
+            if rows[i, k - 1] >= 0:
+                number[k + 1] += 1
+    for k in range(n_steps + 1):
+        number[k + 1] += number[k]
+    return number

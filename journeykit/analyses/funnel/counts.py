@@ -56,22 +56,31 @@ def count(log: InteractionLog, plan: Plan, stages: bool = False) -> pd.DataFrame
         *_levels(key, plan, found.mature, groups_mature, Part.STOPPED_MATURE, Part.FILLED_MATURE),
         number(key, Part.OPEN, levels, groups, still_open),
         *_left_out(log, key, plan, found, chosen),
-        *_spans(log, key, plan, found.of(plan.base), chosen),
         *count_people(log, key, plan, found, groups, groups_mature),
     ]
     if stages:
         pieces += count_moves(log, key, plan, found, groups)
         pieces += count_next(log, key, plan, found, chosen)
+    if not key.fits:
+        pieces += _spans(log, key, plan, found.of(plan.base), chosen)
     places, values, numbers = (np.concatenate(each) for each in zip(*pieces, strict=True))
-    return pd.DataFrame({"n": numbers}, index=key.index(places, values))
+    index = key.index(places, values)
+    if not key.fits:
+        return pd.DataFrame({"n": numbers}, index=index)
+    # Times between steps are nearly all of the tally: they are packed as they are found, each counts once.
+    times = _packed_spans(log, key, plan, found.of(plan.base), chosen)
+    keys = np.concatenate([index.to_numpy(), *times])
+    once = np.ones(len(keys), np.int64)
+    once[: len(numbers)] = numbers
+    return pd.DataFrame({"n": once}, index=pd.Index(keys, name=index.name))
 
 
 def _levels(key: Key, plan: Plan, attempts: Attempts, groups: Ints | None, stopped: Part, filled: Part) -> list[Piece]:
     levels, n_steps = attempts.levels, key.n_steps
     if groups is None:
-        each = np.bincount(levels.astype(np.int64) + n_steps, minlength=2 * n_steps + 1)  # from -n_steps to n_steps
         steps = np.arange(1, n_steps + 1)
-        pieces = [(key.place(0, stopped, steps), np.zeros(n_steps, np.int64), each[n_steps + 1 :])]
+        each = np.array([np.count_nonzero(levels == step) for step in steps.astype(levels.dtype)], np.int64)
+        pieces = [(key.place(0, stopped, steps), np.zeros(n_steps, np.int64), each)]
     else:
         pieces = [number(key, stopped, levels, groups, levels > 0)]
     for k in plan.optional:
@@ -145,6 +154,27 @@ def _reasons(
         counted &= chosen >= 0
     mark(of_base, counted, len(REASONS))
     return reason
+
+
+def _packed_spans(
+    log: InteractionLog, key: Key, plan: Plan, attempts: Attempts, groups: Ints | None
+) -> list[npt.NDArray[np.int64]]:
+    """Return the keys of all times between steps."""
+    from journeykit.loops.funnel_spans import packed_spans
+
+    base = np.array(plan.base_steps, np.int32)
+    segments = np.zeros(0, np.int32) if groups is None else groups
+    steps = np.arange(key.n_steps + 1)
+    base_keys, entry_keys = (key.place(0, part, steps) << key.bits for part in (Part.FROM_BASE, Part.FROM_ENTRY))
+    segment_key = int(key.place(1, Part(0), 0)) << key.bits
+    starts, times = attempts.starts(log), log.times
+    found = over_customers(
+        lambda a, b: packed_spans(
+            attempts.levels, attempts.rows, starts, times, base, segments, base_keys, entry_keys, segment_key, a, b
+        ),
+        attempts.spread(log),
+    )
+    return [keys for pair in found for keys in pair]
 
 
 def _spans(log: InteractionLog, key: Key, plan: Plan, attempts: Attempts, groups: Ints | None) -> list[Piece]:
