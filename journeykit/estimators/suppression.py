@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,9 +207,8 @@ def _is_free(at: int, matrix: csr_matrix, known: NDArray[np.float64], min_n: int
 
 def _extreme(aim: NDArray[np.float64], matrix: csr_matrix, known: NDArray[np.float64]) -> NDArray[np.float64]:
     """The possible values that make `aim` least; far beyond any need where there is no end."""
-    found = linprog(  # type: ignore[call-overload]  # the stubs know no sparse matrix
-        aim, A_eq=matrix, b_eq=known, bounds=(0, _FAR + float(np.abs(known).max())), method="highs"
-    )
+    equations: Any = matrix  # stubs, where there are any, know no sparse matrix here
+    found = linprog(aim, A_eq=equations, b_eq=known, bounds=(0, _FAR + float(np.abs(known).max())), method="highs")
     return np.asarray(found.x, float)
 
 
