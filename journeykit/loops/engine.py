@@ -185,7 +185,7 @@ def over_customers(run: Callable[[int, int], Any], offsets: NDArray[np.int64]) -
     if threads == 1:
         return [run(0, n_customers)]
     # Cut where the events, not the customers, split evenly.
-    targets = np.linspace(0, n_events, threads + 1)[1:-1]
+    targets = np.linspace(0, n_events, threads + 1)[1:-1].astype(np.int64)  # floats would make all offsets floats
     cuts = [0, *np.searchsorted(offsets, targets).tolist(), n_customers]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(run, cuts[:-1], cuts[1:]))
