@@ -258,7 +258,7 @@ def from_texts(texts: Any, missing: NDArray[np.bool_], timezone: str) -> ReadTim
         micros[rows] = some.microseconds
         left[np.flatnonzero(rows)[~some.bad]] = False
         notes = add_notes([notes, some.notes])
-    numeric = left & _matches(texts, r"^[+-]?\d+\.?\d*$")
+    numeric = left & _matches(texts, r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
     # Whole numbers apart: a float would lose the last digits of nanoseconds.
     whole = numeric & _matches(texts, r"^\d{1,18}$|^[1-8]\d{18}$")
     for rows in (whole, numeric & ~whole):

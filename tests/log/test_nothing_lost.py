@@ -171,6 +171,17 @@ def test_hours_begin_on_the_hour_where_clocks_move_by_half_of_one():
     assert np.diff(edges.asi8).max() == 90 * 60_000_000  # the hour that half of is repeated
 
 
+def test_numbers_with_an_exponent_are_times_like_others(tmp_path):
+    # As pandas writes nanoseconds of a column in which one is missing: 1.704067200123e+18.
+    moments = pd.Series([1_704_067_200_123_000_000, np.nan, 1_704_153_600_000_000_000])
+    raw = pd.DataFrame({"customer": list("abc"), "time": moments, "touchpoint": "x"})
+    raw.to_csv(tmp_path / "log.csv", index=False)
+    assert "e+18" in (tmp_path / "log.csv").read_text()
+    log = read_log(tmp_path / "log.csv")
+    assert log.frame()["time"].dt.strftime("%F %T").tolist() == ["2024-01-01 00:00:00", "2024-01-02 00:00:00"]
+    assert log.quarantine["reason"].tolist() == ["missing_time"]
+
+
 # -- on disk ---------------------------------------------------------------------------------
 
 DAYS = pd.date_range("2024-01-01", periods=4)
