@@ -22,8 +22,6 @@ from journeykit.schema import MISSING, UNMAPPED, did_you_mean
 if TYPE_CHECKING:
     from pathlib import Path
 
-_OWN_COLUMNS = ("customer", "time", "touchpoint", "channel", "stage", "value")
-
 
 class Staging(Protocol):
     """What a log needs of a stage model."""

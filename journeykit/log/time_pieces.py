@@ -320,6 +320,3 @@ def read_by_format(column: pd.Series, timezone: str, time_format: str) -> ReadTi
     bad = stamps.isna().to_numpy(dtype=bool) & ~missing
     read = _from_datetimes(pd.DatetimeIndex(stamps), missing | bad, timezone)
     return ReadTimes(read.microseconds, missing, bad, read.notes)
-
-
-# -- the step ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from journeykit.analyses.retention.counting import Bools, Floats, mask_of
 from journeykit.analyses.retention.design import Design, Grid, Ints
+from journeykit.analyses.retention.who import list_entries
 from journeykit.log import InteractionLog
 
 AT_ONCE = 4_000_000
@@ -147,6 +148,4 @@ def customer_breaks(entries: pd.DataFrame) -> NDArray[np.int64]:
 
 def entries_of(log: InteractionLog, design: Design, grid: Grid, groups: Any) -> pd.DataFrame:
     """One row per customer and cohort, of those who have a group: `customer`, `row`, `started`, `period`."""
-    from journeykit.analyses.retention.who import list_entries
-
     return list_entries(log, design, grid, groups >= 0).reset_index(drop=True)

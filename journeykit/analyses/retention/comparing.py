@@ -13,7 +13,7 @@ from journeykit.analyses.retention.brought import bring, columns_known, counted_
 from journeykit.analyses.retention.counting import Floats, find_starts, group_customers
 from journeykit.analyses.retention.design import Design, Grid, make_grid
 from journeykit.analyses.retention.who import columns_back
-from journeykit.estimators.proportions import divide, wilson_rate
+from journeykit.estimators.proportions import divide, t_value, wilson_rate
 from journeykit.estimators.shared import deviations, ratio_scores
 from journeykit.log import InteractionLog
 from journeykit.results.comparable import ESTIMATE, Comparable, by_owner, rows_of, stack_rows
@@ -94,8 +94,6 @@ def _curves(result: RetentionResult, rows: pd.DataFrame, keys: list[str], look: 
 
 
 def _interval(result: RetentionResult, value: float, variance: float, customers: int) -> tuple[float, float, float]:
-    from journeykit.estimators.proportions import t_value
-
     confidence = result.params["confidence"]
     if result.main == "back_rate":
         # What rounding leaves of no spread must not become a tiny interval.
