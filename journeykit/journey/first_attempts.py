@@ -11,7 +11,7 @@ import pandas as pd
 
 from journeykit.errors import ParameterError
 from journeykit.journey.conversions import NOT_REACHED, conversions
-from journeykit.journey.steps import Step, as_step
+from journeykit.journey.steps import Step, as_step, distinct
 from journeykit.log.calendar import range_us
 from journeykit.schema import duration_us
 
@@ -70,9 +70,5 @@ def read_attempts(log: InteractionLog, steps: Any, within: Any, between: Any) ->
     if isinstance(steps, str) or not isinstance(steps, Sequence) or len(steps) < 2:
         raise ParameterError(f'steps must be a list of two or more, such as ["visit", "order"], got {steps!r}')
     read = tuple(as_step(each, log) for each in steps)
-    names: list[str] = []
-    for k, step in enumerate(read):
-        before = sum(each.name == step.name for each in read[:k])
-        names.append(f"{step.name} ({before + 1})" if before else step.name)
-    window = duration_us(within, name="within")
-    return Attempts(read, tuple(names), window, range_us(between, log.timezone))
+    names = distinct(step.name for step in read)
+    return Attempts(read, names, duration_us(within, name="within"), range_us(between, log.timezone))

@@ -139,6 +139,18 @@ def as_step(given: Any, log: InteractionLog) -> Step:
     raise ParameterError(f"a step is a name, a collection of names or a jk.Step, got {type(given).__name__}")
 
 
+def distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """Number the names that repeat: order, order (2)."""
+    found: list[str] = []
+    for name in names:
+        numbered, n = name, 1
+        while numbered in found:
+            n += 1
+            numbered = f"{name} ({n})"
+        found.append(numbered)
+    return tuple(found)
+
+
 def _known_names(log: InteractionLog) -> tuple[str, ...]:
     """Touchpoints that the stage model knows: they may be absent from this log."""
     return tuple(getattr(log.stage_model, "vocabulary", ()))

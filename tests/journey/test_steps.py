@@ -6,6 +6,7 @@ import pytest
 
 from journeykit.errors import LogError, ParameterError
 from journeykit.journey import StageModel, Step, as_step
+from journeykit.journey.steps import distinct
 from tests.helpers import make_log
 
 ROWS = [
@@ -77,3 +78,9 @@ def test_steps_say_their_name():
     assert Step("order", where={"channel": "web"}).name == "order, channel=web"
     assert Step(["b", "a"]).name == "a | b"
     assert Step().name == "any"
+
+
+def test_names_that_repeat_are_numbered_past_those_that_are_taken():
+    assert distinct(["order", "visit", "order", "order"]) == ("order", "visit", "order (2)", "order (3)")
+    assert distinct(["order", "order (2)", "order"]) == ("order", "order (2)", "order (3)")
+    assert distinct(["order", "order", "order (2)"]) == ("order", "order (2)", "order (2) (2)")

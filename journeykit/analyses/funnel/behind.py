@@ -15,6 +15,7 @@ from journeykit.analyses.funnel.moves import OUTCOMES, WORDS, next_codes, previo
 from journeykit.analyses.funnel.plan import Plan
 from journeykit.analyses.funnel.table import quantile_table
 from journeykit.estimators.proportions import clustered_n, with_rate
+from journeykit.journey.steps import distinct
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops.funnel_stages import NOTHING
 
@@ -77,18 +78,20 @@ def find_attempts(log: InteractionLog, plan: Plan) -> pd.DataFrame:
 def attempt_table(found: pd.DataFrame, plan: Plan, timezone: str) -> pd.DataFrame:
     """Lay out attempts with their step times."""
     found = found.sort_index()
-    table = found.index.to_frame(index=False)
-    table = table.rename(columns={"unit": plan.unit}) if plan.unit != "customer" else table.drop(columns="unit")
-    if plan.count != "attempts":
-        table = table.drop(columns="attempt")
+    columns: list[tuple[str, Any]] = [("customer", found.index.get_level_values("customer"))]
+    if plan.unit != "customer":
+        columns.append((plan.unit, found.index.get_level_values("unit")))
+    if plan.count == "attempts":
+        columns.append(("attempt", found.index.get_level_values("attempt")))
     if plan.by is not None:
         labels = np.array([*plan.labels, None], dtype=object)
-        table["segment"] = labels[found["segment"].to_numpy()]
-    table["steps"] = found["steps"].to_numpy()
+        columns.append(("segment", labels[found["segment"].to_numpy()]))
+    columns.append(("steps", found["steps"].to_numpy()))
     for k, name in enumerate(plan.names, start=1):
         times = found[f"time_{k}"].to_numpy().astype("M8[us]")  # the smallest number is NaT
-        table[name] = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)
-    return table
+        columns.append((name, pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)))
+    # A step may be called as one of the columns before it.
+    return pd.DataFrame(dict(zip(distinct(name for name, _ in columns), (each for _, each in columns), strict=True)))
 
 
 def find_around(log: InteractionLog, plan: Plan, what: str, step: int, group: int, n: int, within: int) -> pd.DataFrame:

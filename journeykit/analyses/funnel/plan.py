@@ -10,6 +10,7 @@ import pandas as pd
 
 from journeykit.errors import ParameterError
 from journeykit.journey import Step, as_step
+from journeykit.journey.steps import distinct
 from journeykit.log.calendar import as_timestamp, range_us
 from journeykit.log.interactions import InteractionLog, label_codes
 from journeykit.schema import SECOND, check_confidence, check_one_of, duration_us
@@ -200,7 +201,7 @@ def make_plan(
     _check_by_value(by_value, by, [k for k in range(1, len(read) + 1) if k not in skippable])
     return Plan(
         steps=read,
-        names=_different([step.name for step in read]),
+        names=distinct(step.name for step in read),
         within=None if within is None else duration_us(within, name="within"),
         order=order,
         entry=entry,
@@ -270,16 +271,6 @@ def _exclusion(given: Any, log: InteractionLog, n_steps: int, optional: tuple[in
     step = rule.step(log)
     _check_columns(step, log)
     return step, rule.after, rule.before
-
-
-def _different(names: list[str]) -> tuple[str, ...]:
-    """Number the names that repeat: order, order (2)."""
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(result)
 
 
 def plan_params(plan: Plan, log: InteractionLog, definition: str) -> dict[str, Any]:

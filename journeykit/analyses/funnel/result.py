@@ -151,7 +151,7 @@ class FunnelResult(Result):
             the customer or unit, with `count="attempts"`), `segment` (with
             `by`), `steps` (how far it came), and for each step a column of its
             name with the time at which it was filled, in the log's zone; NaT
-            where it was not.
+            where it was not. A name that is taken is numbered, `steps (2)`.
         """
         assert self.plan is not None
         whole = self._keyed(log)

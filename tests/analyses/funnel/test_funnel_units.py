@@ -136,6 +136,24 @@ def test_the_columns_say_what_is_counted_and_intervals_are_clustered():
     assert "6 attempts that began with A, by 3 customers" in result.describe()
 
 
+def test_attempts_keep_what_is_theirs_where_steps_have_the_names_of_their_columns():
+    steps = ["customer", "segment", "attempt", "steps"]
+    rows = [("ann", step, day, "web") for day, step in enumerate(steps)]
+    log = make_log(rows, observed_until=1000, columns=["channel"])
+    listed = funnel(log, [jk.Step(step) for step in steps], within="9d", count="attempts", by="channel").attempts()
+    own, times = listed.iloc[0, :4], listed.iloc[0, 4:]
+    assert own.to_dict() == {"customer": "ann", "attempt": 1, "segment": "web", "steps": 4}
+    names = ["customer (2)", "segment (2)", "attempt (2)", "steps (2)"]
+    assert times.to_dict() == {name: log.starts_at + pd.Timedelta(days=day) for day, name in enumerate(names)}
+
+
+def test_attempts_keep_the_unit_where_its_column_is_called_attempt():
+    rows = [("ann", "A", 0, 7), ("ann", "B", 1, 7)]
+    log = make_log(rows, observed_until=1000, columns=["attempt"])
+    listed = funnel(log, list("AB"), within="9d", unit="attempt").attempts()
+    assert list(listed.columns) == ["customer", "attempt", "steps", "A", "B"]
+
+
 # -- unit ----------------------------------------------------------------------------------------
 
 
