@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,14 @@ def as_timestamp(microseconds: int, timezone: str) -> pd.Timestamp:
 
 
 def instant_us(value: object, timezone: str, *, name: str = "time") -> int:
-    """Read an instant as microseconds since 1970, UTC; without an offset it is local time.
+    """Read an instant as microseconds since 1970, UTC; without an offset it is local time, as in `read_instant`."""
+    stamp = read_instant(value, timezone, name=name)
+    # Not .value, which is nanoseconds whatever the unit.
+    return int(stamp.tz_convert("UTC").tz_localize(None).to_datetime64().astype("M8[us]").astype(np.int64))
+
+
+def read_instant(value: object, timezone: Any, *, name: str = "time") -> pd.Timestamp:
+    """Read an instant; without an offset it is local time, of no zone if there is none.
 
     Local midnight that daylight saving skips is the first instant after the
     gap; a time that occurs twice is the earlier one.
@@ -44,17 +52,16 @@ def instant_us(value: object, timezone: str, *, name: str = "time") -> int:
         raise ParameterError(f'{name} must be a date or time such as "2024-03-31", got {value!r}') from error
     if pd.isna(stamp):
         raise ParameterError(f"{name} must be a date or time, got {value!r}")
-    if stamp.tzinfo is None:
+    if stamp.tzinfo is None and timezone is not None:
         stamp = stamp.tz_localize(timezone, ambiguous=True, nonexistent="shift_forward")
-    # Not .value, which is nanoseconds whatever the unit.
-    return int(stamp.tz_convert("UTC").tz_localize(None).to_datetime64().astype("M8[us]").astype(np.int64))
+    return stamp
 
 
 def range_us(between: Any, timezone: str) -> tuple[int | None, int | None]:
     """Read `between=(start, end)` as microseconds since 1970, UTC; an end left out, or both, is None."""
     if between is None:
         return None, None
-    if isinstance(between, str) or len(between) != 2:
+    if isinstance(between, str) or not isinstance(between, Iterable) or len(between := tuple(between)) != 2:
         raise ParameterError(f'between must be (start, end), such as ("2024-01-01", "2024-04-01"), got {between!r}')
     start, end = (
         None if each is None else instant_us(each, timezone, name=name)

@@ -106,6 +106,23 @@ def test_a_time_is_wanted_in_the_zone_of_the_log():
     assert log.where(time=pd.Timestamp("2024-01-01 21:00", tz="UTC")).customers.tolist() == ["b"]
 
 
+def test_a_time_wanted_that_is_none_or_that_the_clock_skips_is_said_or_read():
+    log = read_log(
+        pd.DataFrame({"customer": ["a", "b"], "time": ["2024-03-10 03:00", "2024-11-03 01:30"], "touchpoint": "x"}),
+        timezone="America/New_York",
+    )
+    assert log.where(time="2024-03-10 02:30").customers.tolist() == ["a"]  # skipped: the first instant after the gap
+    assert log.where(time="2024-11-03 01:30").customers.tolist() == ["b"]  # twice: the first, as it was read
+    with pytest.raises(ParameterError, match=r"time must be a date or time such as .* got 'yesterdayish'"):
+        log.where(time="yesterdayish")
+
+
+@pytest.mark.parametrize("between", [5, pd.Timestamp("2024-01-01"), "2024", ("2024-01-01",), ("2024", "2025", "2026")])
+def test_a_range_that_is_none_is_refused(between):
+    with pytest.raises(ParameterError, match=r"between must be \(start, end\)"):
+        jk.retention(LOG, between=between)
+
+
 def test_what_a_log_is_made_of_cannot_be_hidden_and_ids_that_are_personal_are_not_shown():
     with pytest.raises(ParameterError, match="no log can be shown without its 'touchpoint'"):
         LOG.with_personal("touchpoint")
