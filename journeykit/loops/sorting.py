@@ -58,20 +58,3 @@ def locate_in_edges(times, edges, offsets, out, first, last):  # type: ignore[no
             while edge + 1 < n_edges and edges[edge + 1] <= times[i]:
                 edge += 1
             out[i] = edge
-
-
-@loop("i8", "i8", "out b1")
-def mark_periods(times, edges, seen):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Mark each period `[edges[i], edges[i + 1])` in which any time lies; all times must lie inside the edges."""
-    period = 0
-    for time in times:
-        if time < edges[period] or time >= edges[period + 1]:
-            low, high = 0, edges.size
-            while low < high:
-                middle = (low + high) // 2
-                if edges[middle] <= time:
-                    low = middle + 1
-                else:
-                    high = middle
-            period = low - 1
-        seen[period] = True
