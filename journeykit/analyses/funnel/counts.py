@@ -11,7 +11,7 @@ import pandas as pd
 from journeykit.analyses.funnel.clusters import count_people
 from journeykit.analyses.funnel.keys import Key, Part, Piece, number, total
 from journeykit.analyses.funnel.matching import Attempts, Ints, Matched, match, segments_of
-from journeykit.analyses.funnel.moves import OUTCOMES, count_moves, count_next
+from journeykit.analyses.funnel.moves import OUTCOMES, count_moves, count_next, rows_of
 from journeykit.analyses.funnel.plan import Plan
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers
@@ -178,17 +178,13 @@ def _packed_spans(
 
 
 def _spans(log: InteractionLog, key: Key, plan: Plan, attempts: Attempts, groups: Ints | None) -> list[Piece]:
-    from journeykit.loops.funnel_spans import step_spans
-
-    base = np.array(plan.base_steps, np.int32)
-    segments = np.zeros(0, np.int32) if groups is None else groups
-    starts = attempts.starts(log)
+    """Return the same where a key and a time do not fit into one number."""
+    whose = np.zeros(len(attempts.levels), np.int32) if groups is None else groups
     pieces = []
-    for segment, step, from_base, from_entry in over_customers(
-        lambda a, b: step_spans(attempts.levels, attempts.rows, starts, log.times, base, segments, a, b),
-        attempts.spread(log),
-    ):
-        ones = np.ones(len(step), np.int64)
-        for part, values in ((Part.FROM_BASE, from_base), (Part.FROM_ENTRY, from_entry)):
-            pieces.append((key.place(segment.astype(np.int64), part, step), values, ones))
+    for k in range(2, plan.n_steps + 1):
+        rows = rows_of(attempts, log, k)
+        there = np.flatnonzero((rows >= 0) & (whose >= 0))
+        for part, since in ((Part.FROM_BASE, plan.base_steps[k]), (Part.FROM_ENTRY, 1)):
+            spans = log.times[rows[there]] - log.times[rows_of(attempts, log, since)[there]]
+            pieces.append((key.place(whose[there], part, k), spans, np.ones(len(there), np.int64)))
     return pieces

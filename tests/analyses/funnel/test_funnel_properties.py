@@ -253,6 +253,24 @@ def test_keys_that_do_not_fit_into_one_number_are_two():
     assert counted.values(Part.FROM_ENTRY, 2)[0].tolist() == [DAY * 1_000_000]
 
 
+def test_times_are_the_same_where_key_and_time_do_not_fit_into_one_number():
+    from journeykit.analyses.funnel.counts import key_of
+
+    rows = [
+        (f"c{i}", letter, 3 * day + i % 5 * (letter == "C"), i % 70)
+        for i in range(200)
+        for day, letter in enumerate(("ABC", "AC", "AB", "A")[i % 4])
+    ]
+    long, short = (make_log(rows, observed_until=until, columns=["number"]) for until in (20_000, 50))
+    asked, other = (funnel(log, list("ABC"), by="number", optional=[2]) for log in (long, short))
+    assert not key_of(long, asked.plan).fits
+    assert key_of(short, other.plan).fits
+    assert other.table["p90_seconds"].notna().sum() > 70
+    assert_frame_equal(asked.table, other.table)
+    assert_frame_equal(asked.times(), other.times())
+    assert_frame_equal(asked.table, funnel(long.in_buckets(7), list("ABC"), by="number", optional=[2]).table)
+
+
 @pytest.mark.parametrize("code", ["en", "he"])
 def test_every_column_has_a_word(code):
     log = make_log([("a", "A", 0, "x"), ("a", "B", 1, "x"), ("b", "A", 1, "y")], observed_until=100, columns=["colour"])
