@@ -433,6 +433,21 @@ def test_an_array_of_objects_is_read_like_lines(tmp_path, name, indent):
         read_log(array)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_an_array_says_by_its_first_bytes_how_it_is_written(tmp_path, encoding):
+    rows = [{"customer": "a", "time": "2024-01-01", "touchpoint": "sipariş"}]
+    (tmp_path / "log.json").write_text(json.dumps(rows, ensure_ascii=False), encoding=encoding)
+    assert read_log(tmp_path / "log.json").touchpoints.tolist() == ["sipariş"]
+
+
+def test_half_of_a_character_in_an_array_costs_its_row_only(tmp_path):
+    rows = [{"customer": each, "time": "2024-01-01", "touchpoint": "visit"} for each in ("a\ud800", "b")]
+    (tmp_path / "log.json").write_text(json.dumps(rows), encoding="utf-8")
+    log = read_log(tmp_path / "log.json")
+    assert log.customers.tolist() == ["b"]
+    assert log.quarantine[["row", "reason"]].values.tolist() == [[0, "invalid_json"]]
+
+
 def test_an_index_that_has_a_name_is_a_column():
     frame = EVENTS.set_index("customer") if "customer" in EVENTS else EVENTS
     assert read_log(frame).frame().equals(read_log(EVENTS).frame())

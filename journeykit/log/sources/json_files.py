@@ -115,7 +115,8 @@ class JsonArray(JsonFile):
             raise LogError(f"cannot read {path!r} as JSON: {error}") from error
         self._folder = TemporaryDirectory()  # goes when this does
         lines = Path(self._folder.name) / "lines.jsonl"
-        with lines.open("w", encoding="utf-8") as file:
+        # Half of a surrogate pair stays the escape that it was.
+        with lines.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(json.dumps(element, ensure_ascii=False) + "\n" for element in elements)
         super().__init__(str(lines), Reading())
 
@@ -123,8 +124,9 @@ class JsonArray(JsonFile):
 def json_file(path: str, reading: Reading) -> JsonFile:
     """Look at a JSON file: one that begins with a bracket holds an array, any other lines."""
     with open_bytes(path) as file:
-        begin = file.read(1 << 10).decode("utf-8-sig", "replace").lstrip()
-    return JsonArray(path, reading) if begin.startswith("[") else JsonFile(path, reading)
+        begin = file.read(1 << 10)
+    text = begin.decode(json.detect_encoding(begin), "replace").lstrip()
+    return JsonArray(path, reading) if text.startswith("[") else JsonFile(path, reading)
 
 
 def _lines(plain: str) -> str:
