@@ -157,6 +157,7 @@ def _landmark(log: InteractionLog, attempts: Attempts, landmark: Any, method: st
         if times.empty:
             return attempts.within // 2  # nobody converted, so no moment is better than another
         found = int(times.index[int(np.searchsorted(times.cumsum(), times.sum() / 2))])
+        found = min(found, attempts.within - 1)  # most may convert at the very end, and nobody after it
     if found >= attempts.within:
         raise ParameterError(
             f"landmark must be before the end of the window, {pd.Timedelta(attempts.within, unit='us')} "

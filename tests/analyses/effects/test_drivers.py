@@ -72,6 +72,12 @@ def test_the_landmark_is_the_median_time_to_convert():
     assert found.summary["converted_before"].tolist() == [2]
 
 
+def test_where_the_median_is_the_end_of_the_window_those_who_convert_then_convert_after_the_landmark():
+    log = make_log([("a", "V", 0), ("a", "X", 1), ("a", "B", 10), ("b", "V", 0)], observed_until=40)
+    found = conversion_drivers(log, ["V", "B"], within="10d", min_n=1)
+    assert counts_of(found) == {"X": (1, 1, 1)}
+
+
 def test_the_way_itself_is_no_driver_but_entering_again_is():
     log = make_log([("a", "V", 0), ("a", "C", 1), ("a", "V", 1), ("a", "B", 1), ("a", "X", 2)], observed_until=40)
     found = conversion_drivers(log, ["V", "C", jk.Step("D")], within="10d", landmark="3d", min_n=1)
