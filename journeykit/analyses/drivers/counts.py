@@ -110,6 +110,8 @@ def list_customers(log: InteractionLog, question: Question, driver: str | None, 
     if driver is not None:
         codes, names = driver_codes(log, question)
         wanted = int(names.get_indexer(pd.Index([driver], dtype=object))[0])
+        if wanted < 0:  # nobody of a bucket: -1 would be the code of events that are no driver
+            wanted = len(names)
         over_customers(
             lambda a, b: mark_exposed(codes, log.times, log.offsets, spans.after, spans.until, wanted, marks, a, b),
             log.offsets,

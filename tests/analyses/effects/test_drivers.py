@@ -198,6 +198,15 @@ def test_seven_buckets_are_one_piece(rows, of):
         assert whole.customers(driver).tolist() == pieces.customers(driver).tolist()
 
 
+def test_a_bucket_where_nobody_has_a_driver_lists_nobody():
+    # Of a column, a bucket knows the values of its own customers only.
+    rows = [(f"c{i}", name, day, None) for i in range(30) for day, name in enumerate("VX")]
+    log = make_log([*rows, ("c3", "X", 1, "red")], columns=["colour"], observed_until=40)
+    options = {"within": "10d", "landmark": "2d", "of": "colour", "min_n": 1}
+    for each in (log, log.in_buckets(7)):
+        assert conversion_drivers(each, ["V", jk.Step("B")], **options).customers("red").tolist() == ["c3"]
+
+
 # -- truth --------------------------------------------------------------------------------------------
 
 
