@@ -174,8 +174,8 @@ def with_segment(
     """Sort customers into segments, and remember from when on each is known.
 
     The new column holds a customer's label on the events from the moment it
-    became known; before, it is missing. So a split `by` it can't look into the
-    future: whoever became a heavy user in June enters the group then.
+    became known; before, it is missing. So a split `by` it can't look into a
+    customer's future: whoever became a heavy user in June enters the group then.
     `log.segment(name)` is one row a customer.
 
     Exactly one of `first`, `rule`, `did` and `quantiles` says how.
@@ -198,7 +198,8 @@ def with_segment(
     quantiles : int
         How many groups of about equal size, "Q1" (least) to "Qn", by the sum
         of `of` in the window. Equal sums are in one group. Known at the
-        window's end.
+        window's end. The bounds between groups are of all customers whose
+        window is over, later ones too: in a longer log they may be others.
     of : str
         For `quantiles`: a column of numbers, or `"events"`.
     within : str, optional
