@@ -433,6 +433,18 @@ def test_an_array_of_objects_is_read_like_lines(tmp_path, name, indent):
         read_log(array)
 
 
+def test_keys_that_differ_by_case_or_are_empty_are_columns_of_their_own(tmp_path):
+    first = {"customer": "a", "time": "2024-01-01", "touchpoint": "visit", "Plan": 1, "plan": "x", "": [1], "a.b/c~": 2}
+    second = {"customer": "b", "time": "2024-01-02", "touchpoint": "visit", "plan": "y"}
+    (tmp_path / "log.jsonl").write_text(json.dumps(first) + "\n" + json.dumps(second) + "\nno JSON\n")
+    log = read_log(tmp_path / "log.jsonl")
+    assert log.column("plan").tolist() == ["x", "y"]
+    assert log.column("Plan").fillna(0).tolist() == [1, 0]
+    assert log.column("").tolist()[0] == "[1]"
+    assert log.column("a.b/c~").fillna(0).tolist() == [2, 0]
+    assert log.quarantine[["row", "reason"]].values.tolist() == [[2, "invalid_json"]]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_an_array_says_by_its_first_bytes_how_it_is_written(tmp_path, encoding):
     rows = [{"customer": "a", "time": "2024-01-01", "touchpoint": "sipariş"}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -91,13 +92,16 @@ class JsonFile:
         raw.findings.append(Finding("read_as", row, "read so", f"JSON lines, {len(self._types)} keys"))
 
     def _query(self, plain: str) -> str:
-        types = literal(json.dumps(self._types, ensure_ascii=False))
-        cells = [f"cells.{name(key)} AS c{i}" for i, key in enumerate(self._types)]
-        broken = f"CASE WHEN {_IS_OBJECT} THEN NULL ELSE line END"
-        return (
-            f"SELECT {', '.join(cells)}, broken FROM "
-            f"(SELECT json_transform({_OBJECT}, {types}) AS cells, {broken} AS broken FROM {_lines(plain)})"
-        )
+        # In a struct, names that differ by case alone are one, and none is empty: such keys are looked up one by one.
+        folded = Counter(map(str.casefold, self._types))
+        apart = {key for key in self._types if not key or folded[key.casefold()] > 1}
+        types = {key: kind for key, kind in self._types.items() if key not in apart}
+        cells = [f"c{i}" if key in apart else f"cells.{name(key)} AS c{i}" for i, key in enumerate(self._types)]
+        inner = [f"{_cell(key, kind)} AS c{i}" for i, (key, kind) in enumerate(self._types.items()) if key in apart]
+        if types:
+            inner.append(f"json_transform({_OBJECT}, {literal(json.dumps(types, ensure_ascii=False))}) AS cells")
+        inner.append(f"CASE WHEN {_IS_OBJECT} THEN NULL ELSE line END AS broken")
+        return f"SELECT {', '.join(cells)}, broken FROM (SELECT {', '.join(inner)} FROM {_lines(plain)})"
 
 
 class JsonArray(JsonFile):
@@ -143,3 +147,10 @@ def _common(kinds: set[str]) -> str:
     if types == {"BIGINT", "DOUBLE"}:
         return "DOUBLE"
     return types.pop() if len(types) == 1 else "VARCHAR"
+
+
+def _cell(key: str, kind: str) -> str:
+    # A JSON pointer, since a path would take dots and quotes in the key for its own.
+    pointer = "/" + key.replace("~", "~0").replace("/", "~1")
+    text = f"json_extract_string({_OBJECT}, {literal(pointer)})"
+    return text if kind == "VARCHAR" else f"TRY_CAST({text} AS {kind})"
