@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from journeykit.journey.steps import Step
+from journeykit.journey.steps import Step, stage_numbers
 
 if TYPE_CHECKING:
     from journeykit.log import InteractionLog
@@ -34,10 +34,21 @@ def step_kinds(log: InteractionLog, steps: Sequence[Step]) -> tuple[NDArray[np.i
     if all(step.touchpoint is not None and step == Step(step.touchpoint) for step in steps):
         codes = log.touchpoint_codes
         flags = np.array([log.touchpoints.isin(_touchpoints(step)) for step in steps], dtype=np.uint8).T
+    elif log.stage_codes is not None and all(_is_stage(step) for step in steps):
+        # Codes are never below 0: the loops need no sign. An event without a stage (-1) has the last one.
+        n_codes = 1 << len(log.stages).bit_length()
+        codes = np.bitwise_and(log.stage_codes, n_codes - 1, dtype=np.int32)
+        flags = np.zeros((n_codes, len(steps)), np.uint8)
+        for i, step in enumerate(steps):
+            flags[stage_numbers(step, log), i] = 1
     else:
         codes, flags = _combine([step.mask(log) for step in steps], log.n_events)
     flags = flags.reshape(-1, len(steps))
     return codes, np.ascontiguousarray(np.hstack([flags.max(axis=1, initial=0, keepdims=True), flags]))
+
+
+def _is_stage(step: Step) -> bool:
+    return step.stage is not None and step == Step(stage=step.stage)
 
 
 def _touchpoints(step: Step) -> list[str]:

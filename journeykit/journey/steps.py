@@ -98,10 +98,7 @@ class Step:
         if self.stage is not None:
             log.require("stage")
             assert log.stage_codes is not None
-            wanted = (self.stage,) if isinstance(self.stage, str) else tuple(self.stage)
-            for stage in wanted:
-                check_one_of("stage", stage, log.stages)
-            named &= np.isin(log.stage_codes, [log.stages.index(stage) for stage in wanted])
+            named &= np.isin(log.stage_codes, stage_numbers(self, log))
         return named
 
 
@@ -137,6 +134,15 @@ def as_step(given: Any, log: InteractionLog) -> Step:
                 raise ParameterError(f"{name!r} is not a touchpoint of the log: {did_you_mean(name, log.touchpoints)}")
         return Step(tuple(names))
     raise ParameterError(f"a step is a name, a collection of names or a jk.Step, got {type(given).__name__}")
+
+
+def stage_numbers(step: Step, log: InteractionLog) -> list[int]:
+    """Find the stages that a step names among the log's; one that the log has not is a mistake."""
+    assert step.stage is not None
+    wanted = (step.stage,) if isinstance(step.stage, str) else tuple(step.stage)
+    for stage in wanted:
+        check_one_of("stage", stage, log.stages)
+    return [log.stages.index(stage) for stage in wanted]
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:

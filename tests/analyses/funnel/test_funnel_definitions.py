@@ -475,3 +475,9 @@ def test_what_is_not_possible_is_said():
     ):
         with pytest.raises(ParameterError, match=message):
             funnel(log, **{"steps": ["A", "B"], **options})
+
+
+def test_a_stage_that_the_log_has_not_is_a_mistake_and_no_0():
+    log = make_log(of_one("AB")).with_stages(jk.StageModel.of({"see": "A", "buy": "B"}))
+    with pytest.raises(ParameterError, match=r"stage must be one of \['see', 'buy'\], got 'sea'"):
+        funnel(log, [jk.Step(stage="sea"), jk.Step(stage="buy")])
