@@ -19,7 +19,8 @@ from journeykit.journey.steps import distinct
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops.funnel_stages import NOTHING
 
-_NEVER = np.iinfo(np.int64).min
+NEVER = np.iinfo(np.int64).min
+"""The time of a step that an attempt did not fill."""
 _NOTHING_BEFORE = "funnel.nothing_before"
 
 
@@ -70,7 +71,7 @@ def find_attempts(log: InteractionLog, plan: Plan) -> pd.DataFrame:
     columns = {"steps": attempts.levels[entered].astype(np.int64), "segment": groups}
     for k in range(1, plan.n_steps + 1):
         row = rows_of(attempts, log, k)[entered]
-        columns[f"time_{k}"] = np.where(row >= 0, log.times[row], _NEVER)
+        columns[f"time_{k}"] = np.where(row >= 0, log.times[row], NEVER)
     ids: list[Any] = [log.owners.take(log.owner_codes[own]), log.customers.take(own), numbers]
     return pd.DataFrame(columns, index=pd.MultiIndex.from_arrays(ids, names=["customer", "unit", "attempt"]))
 

@@ -9,30 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from journeykit.analyses.funnel.behind import find_attempts
+from journeykit.analyses.funnel.behind import NEVER, find_attempts
 from journeykit.analyses.funnel.plan import Exclude, by_unit
 from journeykit.results.comparable import Comparable, rows_of, scores_of_parts, stack_rows
 
 if TYPE_CHECKING:
     from journeykit.analyses.funnel.result import FunnelResult
 
-NEVER = np.iinfo(np.int64).min
-"""The time of a step that an attempt did not fill."""
-
 
 def comparable(result: FunnelResult) -> Comparable:
     """Lay out each step's rate, and the reach of the last step; of those that rates are over."""
     plan, column = result.plan, result.step_column
     assert plan is not None
-    shown = [k for k in range(plan.first_shown + 1, plan.n_steps + 1) if plan.base_steps[k] >= plan.first_shown]
-    asked = [(k, plan.base_steps[k], "step_rate") for k in shown]
-    if plan.last_required in shown and plan.base_steps[plan.last_required] != plan.first_shown:
-        asked.append((plan.last_required, plan.first_shown, "reach_rate"))
     keys = [*(["segment"] if "segment" in result.table else []), column]
     of_row = result.table[keys].itertuples(index=False, name=None)
     sizes = dict(zip(of_row, result.table[result.base_column], strict=True))
     parts, places = [], []
-    for k, base, rate in asked:
+    for k, base, rate in plan.compared:
         rows = result.table[result.table[column] == plan.names[k - 1]]
         n = [sizes[(*key[:-1], plan.names[base - 1])] for key in rows[keys].itertuples(index=False, name=None)]
         parts.append(rows_of(rows.assign(n=n), keys, [rate], "n"))

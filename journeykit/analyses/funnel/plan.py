@@ -139,6 +139,15 @@ class Plan:
         """The first step in the table: groups by the value at a step begin there."""
         return 1 if self.by is None else by_step(self.by_value) or 1
 
+    @property
+    def compared(self) -> list[tuple[int, int, str]]:
+        """The rates that stand beside another's: step, the step that it is over, name; the reach of the last step."""
+        shown = [k for k in range(self.first_shown + 1, self.n_steps + 1) if self.base_steps[k] >= self.first_shown]
+        asked = [(k, self.base_steps[k], "step_rate") for k in shown]
+        if self.last_required in shown and self.base_steps[self.last_required] != self.first_shown:
+            asked.append((self.last_required, self.first_shown, "reach_rate"))
+        return asked
+
     def opens(self, log: InteractionLog) -> tuple[int, int, int]:
         """Return when entries count: from, until where mature, until."""
         start, end = self.between

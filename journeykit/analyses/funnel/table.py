@@ -224,12 +224,8 @@ def comparison_table(counts: Counts, table: pd.DataFrame, plan: Plan) -> pd.Data
     columns += ["p_value", "p_value_holm"]
     frames = []
     if plan.by is not None and len(table["segment"].unique()) > 1:
-        shown = [k for k in range(plan.first_shown + 1, plan.n_steps + 1) if plan.base_steps[k] >= plan.first_shown]
-        asked = [(k, plan.base_steps[k], "step_rate") for k in shown]
-        if plan.last_required in shown and plan.base_steps[plan.last_required] != plan.first_shown:
-            asked.append((plan.last_required, plan.first_shown, "reach_rate"))
         by_step = {step: rows for step, rows in table.groupby("step", sort=False)}
-        for k, base, rate in asked:
+        for k, base, rate in plan.compared:
             rows, before = by_step[plan.names[k - 1]], by_step[plan.names[base - 1]]
             found = _differences(counts, plan, rows, before[plan.base_counted].to_numpy(), k, base, rate)
             frames.append(found.assign(step=plan.names[k - 1], rate=rate))
