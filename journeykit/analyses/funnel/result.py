@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import pandas as pd
 
 from journeykit.analyses.funnel.behind import (
@@ -296,44 +295,15 @@ class FunnelResult(Result):
 
     def metrics(self) -> pd.DataFrame:
         """Flat records: for each step its customers, rates and median time, and the conversion of the whole."""
-        assert self.plan is not None
-        names, base_steps = self.plan.names, self.plan.base_steps
-        records = []
-        for segment, rows in self._by_segment():
-            n = dict(zip(rows[self.step_column], rows[self.base_column], strict=True))
-            for at in rows.to_dict("records"):
-                step = at[self.step_column]
-                before = base_steps[names.index(step) + 1]
-                n_before = n.get(names[before - 1], 0) if before else 0
-                for counted in dict.fromkeys(["customers", self.plan.counted]):
-                    records.append(_record(f"{step}.{counted}", at[counted], unit=counted, segment=segment))
-                if n_before:
-                    records.append(_rate_record(at, "step_rate", step, n_before, segment))
-                    records.append(_rate_record(at, "reach_rate", step, rows[self.base_column].iloc[0], segment))
-                if not np.isnan(at["entry_median_seconds"]):
-                    seconds, reached = at["entry_median_seconds"], at[self.base_column]
-                    records.append(
-                        _record(f"{step}.entry_median_seconds", seconds, n=reached, unit="seconds", segment=segment)
-                    )
-                for name, n_values in (("mean_value", "valued"), ("entry_value", None)):
-                    if name in at and not np.isnan(at[name]):
-                        size = at[n_values] if n_values else rows[self.base_column].iloc[0]
-                        bounds = (at[f"{name}_low"], at[f"{name}_high"])
-                        records.append(_record(f"{step}.{name}", at[name], *bounds, size, "value", segment))
-        for at in self.summary.to_dict("records"):
-            records.append(_rate_record(at, "conversion_rate", "", at[self.base_column], at.get("segment", "")))
-        return metric_table(records, self.definition)
+        from journeykit.analyses.funnel.records import funnel_records
+
+        return metric_table(funnel_records(self), self.definition)
 
     @property
     def base_column(self) -> str:
         """The column that rates are over."""
         assert self.plan is not None
         return self.plan.base_counted
-
-    def _by_segment(self) -> list[tuple[str, pd.DataFrame]]:
-        if "segment" not in self.table:
-            return [("", self.table)]
-        return [(str(segment), rows) for segment, rows in self.table.groupby("segment", sort=False)]
 
     def describe(self) -> str:
         """Two or three sentences: how many converted, where most were lost, who is still on the way."""
@@ -384,29 +354,3 @@ class FunnelResult(Result):
         from journeykit.plots.funnel import funnel_figure
 
         return funnel_figure(self)
-
-
-def _rate_record(at: Mapping[Any, Any], rate: str, step: str, n: Any, segment: str) -> dict[str, Any]:
-    name = f"{step}.{rate}" if step else rate
-    return _record(name, at[rate], at[f"{rate}_low"], at[f"{rate}_high"], n, "share", segment)
-
-
-def _record(
-    name: str,
-    value: float,
-    low: float = np.nan,
-    high: float = np.nan,
-    n: Any = np.nan,
-    unit: str = "",
-    segment: str = "",
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "low": low,
-        "high": high,
-        "n": n,
-        "unit": unit,
-        "segment": segment,
-        "period": "",
-    }
