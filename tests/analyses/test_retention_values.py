@@ -193,9 +193,9 @@ def slow(events, asked):
                     continue
                 for place in range(column + 1) if or_after else [column]:
                     last = spans[-1 if or_after else place][1]
-                    ends = start["time"] + (last + 1) * length
                     until = asked.observed_until
-                    known = ends <= until if rolling else number(start["time"]) + last < number(until)
+                    watched = (until - start["time"]) // length if rolling else number(until) - number(start["time"])
+                    known = last < watched
                     if known or (or_after and asked.horizon is None):
                         key = (asked.segment(theirs[0], begins[0]), row, place)
                         found[key] = found.get(key, 0) + sum(values)
