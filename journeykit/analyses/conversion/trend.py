@@ -150,9 +150,10 @@ class FunnelTrend(Result):
                     end: row[f"change_difference_rate{side}"]
                     for end, side in zip(("value", "low", "high"), SIDES, strict=True)
                 }
-                records.append(
-                    {"name": "conversion_rate_change", "n": row["customers"], "unit": "share"} | ends | where
-                )
+                own = self.table[self.table["segment"] == row["segment"]] if "segment" in row else self.table
+                latest = int(np.flatnonzero(own["period"] == row["latest_period"])[0])
+                n = int(own["customers"].iloc[latest - 1 : latest + 1].sum())  # of the two periods
+                records.append({"name": "conversion_rate_change", "n": n, "unit": "share"} | ends | where)
         return metric_table(records, self.definition)
 
     def shown(self) -> pd.DataFrame:

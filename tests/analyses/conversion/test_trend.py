@@ -295,6 +295,15 @@ def test_sessions_are_clustered_by_their_customer():
     )
 
 
+def test_the_change_is_over_the_customers_of_its_two_periods():
+    weeks = {0: "abcdef", 1: "abc", 2: "ab"}  # 5 in the second and third
+    rows = [(name, "A", 7 * week, "ad") for week, names in weeks.items() for name in names]
+    rows += [("z", "A", 7 * week, "mail") for week in weeks] + [("a", "B", 15, "ad"), ("z", "B", 1, "mail")]
+    log = make_log(rows, columns=["source"], observed_until=28)
+    metrics = funnel_trend(log, ["A", "B"], within="3d", by="source").metrics().set_index(["name", "segment"])
+    assert metrics.loc["conversion_rate_change", "n"].to_dict() == {"ad": 5, "mail": 2}
+
+
 def test_a_result_pickles_without_its_log_and_has_unique_metrics():
     log = make_log([("a", "A", 0), ("a", "B", 1), ("b", "A", 8), ("c", "A", 15)], observed_until=20)
     trend = funnel_trend(log, ["A", "B"], within="3d", clock="first")
