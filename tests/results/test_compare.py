@@ -117,6 +117,19 @@ def test_values_of_sums_are_compared_without_an_interval():
     assert np.isnan(row["difference_low"])
 
 
+@pytest.mark.parametrize("b", ["strangers", "the same"])
+def test_there_is_no_ratio_of_a_gain_and_a_loss(b):
+    def spent(name, values):
+        rows = [(f"{name}{i}", "order", day, v) for i, own in enumerate(values) for day, v in ((1.0, 1.0), (FEB, own))]
+        log = make_log(rows, observed_until=MAR, columns=["value"], value="value")
+        return jk.retention(log, measure="mean", horizon=1)
+
+    gains, losses = spent("a", [4.0, 5.0, 6.0]), spent("a" if b == "the same" else "b", [-2.0, -3.0, -5.0])
+    row = jk.compare(gains, losses).table.iloc[0]
+    assert row["difference"] == pytest.approx(-10 / 3 - 5)
+    assert row[["ratio", "ratio_low", "ratio_high"]].isna().all()
+
+
 # -- who may differ ----------------------------------------------------------------------------
 
 

@@ -182,6 +182,8 @@ def difference_table(a: Comparable, b: Comparable, sharing: Sharing, confidence:
         found = _shared(both, a, b, confidence)
     elif sharing.method != DISJOINT:
         found[[name for name in map(str, found) if name not in ("difference", "ratio")]] = np.nan
+    no_ratio = both[["estimate_a", "estimate_b"]].lt(0).any(axis=1)
+    found.loc[no_ratio, ["ratio", "ratio_low", "ratio_high"]] = np.nan
     table = pd.concat([both[[*keys, "estimate_a", "estimate_b"]], found], axis=1)
     return table.assign(p_value_holm=holm(table["p_value"]), n_a=both["n_a"], n_b=both["n_b"])
 
@@ -221,10 +223,7 @@ def _shared(both: pd.DataFrame, a: Comparable, b: Comparable, confidence: float)
         # In the order of the ids, so that sums are the same however the log is cut.
         scores = [_scores(each, both[f"place_{side}"].iloc[part]) for each, side in ((a, "a"), (b, "b"))]
         sums.iloc[part] = joint_scores(*scores).to_numpy()
-    found = scored_difference(values["a"], values["b"], sums, confidence)
-    no_ratio = both[["estimate_a", "estimate_b"]].lt(0).any(axis=1)
-    found.loc[no_ratio, ["ratio", "ratio_low", "ratio_high"]] = np.nan
-    return found
+    return scored_difference(values["a"], values["b"], sums, confidence)
 
 
 def _scores(comparable: Comparable, places: pd.Series) -> pd.DataFrame:
