@@ -247,6 +247,16 @@ def test_a_sample_ratio_that_is_off_is_said():
     assert "as expected" in fine.describe()
 
 
+def test_arms_are_made_of_customers_and_not_of_their_sessions():
+    def visits(name, days):
+        log = make_log([(f"{name}{i}", "visit", float(d)) for i in range(40) for d in range(days)], observed_until=30)
+        return jk.stickiness(log.rekey("session", gap="2h"))
+
+    row = jk.compare(visits("a", 2), visits("b", 5), expected_ratio=(1, 1)).summary.iloc[0]
+    assert (row["arm_a"], row["arm_b"]) == (40, 40)
+    assert not row["sample_ratio_off"]
+
+
 def test_customers_in_both_arms_are_said():
     both = jk.compare(OLD, funnel_of([*arm("b", 70, 56), ("a3", "visit", 1.0)]), expected_ratio=(1, 1))
     assert "should have nobody, are 1 customer." in both.describe()

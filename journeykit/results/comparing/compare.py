@@ -274,7 +274,9 @@ def _summary(
 
 def _size(result: Result, behind: int | None) -> int:
     """Customers of an arm: all who were seen in it, whatever they did."""
-    if result.log is not None and hasattr(result.log, "n_customers"):
+    if hasattr(result.log, "owners"):  # of sessions and other units, too, it is customers who were divided
+        return len(result.log.owners)
+    if hasattr(result.log, "n_customers"):
         return int(result.log.n_customers)
     if behind is None:
         raise ParameterError("whether the sample ratio holds is told by the logs: say logs=(log_a, log_b)")
