@@ -16,7 +16,7 @@ from journeykit.errors import ParameterError
 from journeykit.journey.first_attempts import read_attempts
 from journeykit.journey.sessions import DEFAULT_GAP
 from journeykit.journey.steps import Step
-from journeykit.log.calendar import as_timestamp
+from journeykit.log.calendar import range_shown
 from journeykit.log.interactions import InteractionLog
 from journeykit.overviews.losses import EVERYBODY, Question, count_losses, list_leak
 from journeykit.overviews.rank import friction_rows, leak_rows, ranked, read_groups
@@ -65,6 +65,7 @@ class OpportunitiesResult(Result):
     question: Question | None = field(default=None)
 
     topic: ClassVar[str] = "opportunities"
+    may_differ: ClassVar[tuple[str, ...]] = ("not_in_log",)
 
     def customers(self, row: int, log: Any = None) -> pd.Index:
         """List the customers behind a row: who stopped there, or who met the cause and did not convert.
@@ -307,10 +308,10 @@ def opportunities(
             "within": pd.Timedelta(attempts.within, unit="us"),
             "by": list(columns),
             "target": dict(targets),
-            "causes": [each.name for each in found],
-            "not_in_log": absent,
+            "causes": {each.name: str(each) for each in (*found, *absent)},
+            "not_in_log": [each.name for each in absent],
             "min_n": int(min_n),
-            "between": None if between is None else tuple(_stamp(each, log) for each in attempts.between),
+            "between": range_shown(attempts.between, log.timezone),
             "replicates": int(replicates),
             "rng": int(rng),
             "ranked_by": measure,
@@ -352,7 +353,3 @@ def _targets(target: Mapping[str, float] | None, names: tuple[str, ...]) -> dict
         if not 0 <= rate <= 1:
             raise ParameterError(f"target[{step!r}] == {rate!r}, must be a rate from 0 to 1")
     return targets
-
-
-def _stamp(instant: int | None, log: InteractionLog) -> Any:
-    return None if instant is None else as_timestamp(instant, log.timezone)

@@ -91,7 +91,8 @@ def from_table(result: Result) -> Comparable:
     if not estimates:
         raise ParameterError(f"a {type(result).__name__} has no estimate with an interval to compare")
     keys = [name for name in map(str, table) if _names_rows(name, table[name])]
-    rows = rows_of(table, keys, estimates)
+    words = table[keys].select_dtypes(["object", "string"]).fillna("")  # as elsewhere: "" is all of them together
+    rows = rows_of(table.assign(**{str(name): words[name] for name in words}), keys, estimates)
     if rows.duplicated([*keys, "measure"]).any():
         raise ParameterError(f"the rows of a {type(result).__name__} are not named by {keys}: they can't be matched")
     customers = (lambda: pd.Index(result.log.owners)) if hasattr(result.log, "owners") else None

@@ -230,6 +230,30 @@ def test_kinds_that_cannot_say_who_did_what_are_compared_by_their_intervals():
     assert shared.table["difference_low"].isna().all()
 
 
+def met_errors(name, errors, causes=None):
+    rows = [(f"{name}{i}", "cart", 0.0) for i in range(40)] + [(f"{name}{i}", "slow_page", 1.0) for i in range(9)]
+    rows += [(f"{name}{i}", "payment_error", 2.0) for i in range(errors)]
+    return jk.friction(make_log([*rows, (f"{name}39", "order", 3.0)], observed_until=60), causes=causes)
+
+
+def test_an_error_that_nobody_meets_any_more_may_be_compared_with_what_it_was():
+    found = jk.compare(met_errors("a", 10), met_errors("b", 0)).table
+    rows = found[found["measure"] == "met_rate"].set_index("cause")["difference"]
+    assert rows["slow_page"] == 0
+    assert np.isnan(rows["payment_error"])  # not in the second log, which is no zero
+    named = [{"slow": jk.Step("slow_page"), "error": jk.Step(name)} for name in ("payment_error", "error_page")]
+    with pytest.raises(ParameterError, match="causes="):
+        jk.compare(met_errors("a", 10, named[0]), met_errors("b", 0, named[1]))
+
+
+def test_what_does_not_apply_is_no_part_of_a_rows_name():
+    log = jk.load_sample("guitar_shop_small")
+    asked = {"within": "14d", "target": {"order": 1.0}, "by": [], "causes": {"error": "payment_error"}}
+    found = jk.compare(*(jk.opportunities(log, ["checkout", "order"], replicates=20, **asked) for _ in "ab"))
+    assert "leak.checkout.order.target.lost_customers.difference" in found.metrics()["name"].tolist()
+    assert not found.shown()["compared"].str.contains("–").any()
+
+
 # -- arms of an experiment -----------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from journeykit.estimators.differences import benjamini_hochberg, newcombe
 from journeykit.estimators.odds import fisher_exact, smoothed_odds_ratio
 from journeykit.estimators.proportions import wilson, with_rate
 from journeykit.journey.first_attempts import Attempts, read_attempts
-from journeykit.log.calendar import as_timestamp
+from journeykit.log.calendar import range_shown
 from journeykit.log.interactions import InteractionLog
 from journeykit.results.base import left_out_table
 from journeykit.schema import SECOND, check_confidence, check_one_of, duration_us
@@ -194,17 +194,13 @@ def _params(
     log: InteractionLog, question: Question, min_n: int | None, method: str, confidence: float
 ) -> dict[str, Any]:
     attempts = question.attempts
-
-    def stamp(instant: int | None) -> Any:
-        return None if instant is None else as_timestamp(instant, log.timezone)
-
     return {
         "steps": list(attempts.names),
         "within": pd.Timedelta(attempts.within, unit="us"),
         "landmark": None if question.landmark == WHOLE else pd.Timedelta(question.landmark, unit="us"),
         "of": question.of,
         "min_n": min_n,
-        "between": None if attempts.between == (None, None) else tuple(map(stamp, attempts.between)),
+        "between": range_shown(attempts.between, log.timezone),
         "method": method,
         "confidence": confidence,
         "observed_until": log.ends_at,

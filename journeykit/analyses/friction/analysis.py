@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from journeykit.analyses.friction.causes import passive_touchpoints, read_causes
+from journeykit.analyses.friction.causes import Cause, passive_touchpoints, read_causes
 from journeykit.analyses.friction.counts import Asked, count_cells, count_influence, count_met, count_steps
 from journeykit.analyses.friction.estimate import (
     cause_table,
@@ -22,7 +22,7 @@ from journeykit.analyses.friction.result import FrictionResult
 from journeykit.errors import ParameterError
 from journeykit.journey.first_attempts import read_attempts
 from journeykit.journey.steps import Step
-from journeykit.log.calendar import as_timestamp
+from journeykit.log.calendar import range_shown
 from journeykit.log.interactions import InteractionLog
 from journeykit.results.base import left_out_table
 from journeykit.schema import check_confidence, duration_us
@@ -172,18 +172,17 @@ def usual_adjustment(log: InteractionLog) -> tuple[str, ...]:
     return ("channel",) if log.channels is not None and "channel" not in log.personal else ()
 
 
-def _params(log: InteractionLog, asked: Asked, absent: list[str], confidence: float) -> dict[str, Any]:
+def _params(log: InteractionLog, asked: Asked, absent: list[Cause], confidence: float) -> dict[str, Any]:
     attempts = asked.attempts
-    between = [None if each is None else as_timestamp(each, log.timezone) for each in attempts.between]
     return {
         "steps": list(attempts.names),
         "within": pd.Timedelta(attempts.within, unit="us"),
-        "causes": {each.name: f"{each.step.name} ×{each.times}" for each in asked.causes},
-        "not_in_log": absent,
+        "causes": {each.name: str(each) for each in (*asked.causes, *absent)},
+        "not_in_log": [each.name for each in absent],
         "adjust": list(asked.adjust),
         "ignore": list(asked.no_page.touchpoint or ()),
         "visit_gap": pd.Timedelta(asked.gap, unit="us"),
-        "between": None if between == [None, None] else tuple(between),
+        "between": range_shown(attempts.between, log.timezone),
         "confidence": confidence,
         "observed_until": log.ends_at,
         "timezone": log.timezone,

@@ -36,6 +36,10 @@ class Cause:
     step: Step
     times: int = 1
 
+    def __str__(self) -> str:
+        """Say what it is, for a result's `params`."""
+        return f"{self.step.name} ×{self.times}"
+
 
 def shipped_causes() -> list[Cause]:
     """Return the causes of the shipped vocabulary."""
@@ -43,8 +47,8 @@ def shipped_causes() -> list[Cause]:
     return [Cause(name, Step(each["touchpoints"]), each.get("times", 1)) for name, each in known.items()]
 
 
-def read_causes(log: InteractionLog, causes: Any, steps: tuple[Step, ...]) -> tuple[list[Cause], list[str]]:
-    """Return the causes that have events in the log, and the names of those that have none."""
+def read_causes(log: InteractionLog, causes: Any, steps: tuple[Step, ...]) -> tuple[list[Cause], list[Cause]]:
+    """Return the causes that have events in the log, and those that have none."""
     if causes is None:
         asked = shipped_causes()
     elif isinstance(causes, Mapping):
@@ -59,7 +63,7 @@ def read_causes(log: InteractionLog, causes: Any, steps: tuple[Step, ...]) -> tu
         raise ParameterError(f"a cause must not be a step of the way itself, but {both[0]!r} is")
     asked = [each for each in asked if each.name not in both]
     present = {str(name) for name in found.index[found["events"] > 0]}
-    return [each for each in asked if each.name in present], [each.name for each in asked if each.name not in present]
+    return [each for each in asked if each.name in present], [each for each in asked if each.name not in present]
 
 
 def passive_touchpoints() -> list[str]:

@@ -79,6 +79,7 @@ class FrictionResult(Result):
     asked: Asked | None = field(default=None)
 
     topic: ClassVar[str] = "friction"
+    may_differ: ClassVar[tuple[str, ...]] = ("not_in_log",)
 
     def customers(self, row: Any, log: Any = None, *, converted: bool | None = None) -> pd.Index:
         """List the customers who met a cause.
