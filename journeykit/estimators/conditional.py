@@ -68,8 +68,10 @@ def conditional_survival(
         if later.empty or later["at_risk"].iloc[0] == 0:
             unknown = dict.fromkeys(("survival", "survival_low", "survival_high", "survival_se"), np.nan)
             return pd.DataFrame({"given": given, "time": asked, **unknown})
-        alone = later.drop(columns=group_columns(later))
-        read = curve_at(curve_of(alone, z, confidence), asked)
+        # At `given` itself nobody was watched yet, as at the first row of any table.
+        origin = later.iloc[:1].assign(time=given, at_risk=0, events=0, extra=0.0)
+        alone = pd.concat([origin[later.columns], later]).drop(columns=group_columns(later))
+        read = curve_at(curve_of(alone, z, confidence), asked, confidence)
         read.insert(0, "given", given)
         return read
 

@@ -220,7 +220,7 @@ def survival_differences(
 
     curve = kaplan_meier(table, confidence)
     names = _group_names(table)
-    at = curve_at(curve, time)
+    at = curve_at(curve, time, confidence)
     s, low, high, se = (at[f"survival{ending}"].to_numpy() for ending in ("", "_low", "_high", "_se"))
     first, second = pairs_of(len(names), against)
     difference, lower, upper = newcombe((s[second], low[second], high[second]), (s[first], low[first], high[first]))

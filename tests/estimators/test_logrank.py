@@ -17,6 +17,7 @@ from journeykit.estimators.logrank import (
     restricted_mean_differences,
     survival_differences,
 )
+from journeykit.estimators.proportions import wilson
 from journeykit.estimators.risk import risk_table
 from journeykit.estimators.survival import restricted_mean
 
@@ -173,6 +174,14 @@ def test_a_difference_at_a_time_with_events_in_both_groups_is_lifelines():
     fits = [KaplanMeierFitter().fit(weeks[own], relapsed[own]) for own in groups]
     peer = survival_difference_at_fixed_point_in_time_test(22, *fits)
     assert survival_differences(REMISSIONS, 22)["p_value"][0] == pytest.approx(peer.p_value)
+
+
+def test_a_difference_before_anybody_ended_is_not_sure():
+    table = risk_table([9] * 10 + [9] * 20, [1] * 30, by=["a"] * 10 + ["b"] * 20)
+    found = survival_differences(table, 5).iloc[0]
+    low = [wilson(n, n)[0] for n in (10, 20)]  # none of 10, and of 20, had ended
+    expected = [0, -(1 - low[1]), 1 - low[0]]
+    assert found[[f"difference_rate{side}" for side in ("", "_low", "_high")]].tolist() == pytest.approx(expected)
 
 
 def test_a_difference_of_restricted_means_adds_the_variances():

@@ -217,6 +217,14 @@ def test_the_chance_to_stay_on_is_a_ratio_of_two_points_of_the_curve(rows, given
         assert np.isnan(found["survival"])
 
 
+def test_a_chance_to_stay_on_is_not_sure_because_nobody_has_left_yet():
+    table = risk_table([10, 20, *[60] * 18], [1, 1, *[0] * 18])
+    found = conditional_survival(table, 30, [30, 45, 60])
+    assert found["survival"].tolist() == [1, 1, 1]
+    # 18 were watched until 60, and none of them left; at 30 itself they are known to be there.
+    assert found["survival_low"].tolist() == pytest.approx([1, *[wilson(18, 18)[0]] * 2])
+
+
 def test_times_before_the_condition_are_refused():
     with pytest.raises(ParameterError, match="before given"):
         conditional_survival(MP, given=10, times=[9])
