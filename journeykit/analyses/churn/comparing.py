@@ -30,10 +30,10 @@ def comparable(result: SurvivalCurve, other: SurvivalCurve) -> Comparable:
     unit = result.unit
     horizon = min(each.params[f"horizon_{unit}"] for each in (result, other))
     confidence = result.params["confidence"]
-    begins = min(each.risk.loc[each.risk["events"] > 0, "time"].min() for each in (result, other))
-    ages = [*(age for age in AGES if begins <= age < horizon), horizon]  # before anybody ends, all are there
+    ended = pd.concat([each.risk.loc[each.risk["events"] > 0, "time"] for each in (result, other)])
+    ages = [*(age for age in AGES if ended.min() <= age < horizon), horizon]  # before anybody ends, all are there
     keys = [*(["segment"] if "segment" in result.table else []), f"time_{unit}"]
-    mean = by_segment(restricted_mean(result.risk, horizon, confidence), result.params["by"])
+    mean = by_segment(restricted_mean(result.risk, horizon, confidence, repeats=result.repeats), result.params["by"])
     mean = mean.rename(columns={"horizon": "time_days", "mean": "mean_days"})
     mean = in_unit(mean.rename(columns={"mean_low": "mean_days_low", "mean_high": "mean_days_high"}), unit)
     rows = pd.concat(

@@ -122,6 +122,14 @@ def test_several_ends_have_incidences_that_add_up_with_those_still_there():
     assert (at.sum(axis=1) + survival).to_numpy() == approx(np.ones(5))
 
 
+def test_curves_are_compared_at_the_same_ages_though_in_one_nobody_left():
+    none, some = (survival_curve(Tenures.from_durations([10, 20, 60, 60], ends)) for ends in ([0] * 4, [1, 1, 0, 1]))
+    there = jk.compare(none, some).table.set_index(["measure", "time_days"]).loc["survival"]
+    assert there.index.tolist() == [14, 30, 60]
+    assert there["estimate_a"].tolist() == [1, 1, 1]
+    assert there["estimate_b"].tolist() == [3 / 4, 1 / 2, 1 / 4]
+
+
 def test_curve_is_read_at_ages_and_given_an_age():
     found = survival_curve(Tenures.from_durations([30, 60, 90, 120], [1, 1, 0, 0]))
     assert found.at("29d", 30, "120d", "121d")["survival"].tolist()[:3] == [1, 0.75, 0.5]

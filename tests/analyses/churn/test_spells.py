@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeykit.analyses.churn import Cancel, tenures
+from journeykit.analyses.churn import Cancel, survival_curve, tenures
 from journeykit.journey import Step
 from tests.helpers import ORIGIN, event_rows, make_log
 
@@ -107,3 +107,12 @@ def test_the_summary_counts_customers_and_spells():
 def test_spells_must_be_every_or_first():
     with pytest.raises(ValueError, match="spells must be one of"):
         Cancel("leave", spells="all")
+
+
+def test_a_comparison_takes_the_spells_of_one_customer_together_as_the_summary_does():
+    rows = [(f"c{i}", what, 40 * k + (i if what == "stop" else 0))
+            for i in range(1, 31) for k in range(4) for what in ("join", "stop")]  # fmt: skip
+    curve = survival_curve(make_log(rows, observed_until=200), churn=Cancel("stop"), start="join", horizon=20)
+    mean = curve.comparable(curve).rows.set_index("measure").loc["mean_days"]
+    expected = curve.summary[["mean_days", "mean_days_low", "mean_days_high"]].iloc[0].tolist()
+    assert mean[["estimate", "low", "high"]].tolist() == pytest.approx(expected)
