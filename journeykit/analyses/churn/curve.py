@@ -187,7 +187,10 @@ class SurvivalCurve(ChurnResult):
             raise ParameterError(f"every must be longer than zero, got {every!r}")
         edges = np.arange(0, max(self.risk["time"].max(), step) + step, step)
         edges = edges[: max(2, int(np.searchsorted(edges, self.risk["time"].max())) + 1)]
-        rates = period_hazard(self.risk, edges, self.params["confidence"])
+        # Who may leave on day 0 is watched from -1 on: that day belongs to the first period.
+        begin = min(0, self.risk["time"].min())
+        rates = period_hazard(self.risk, np.append(begin, edges[1:]), self.params["confidence"])
+        rates["period_start"] = rates["period_start"].clip(lower=0)
         names = {"period_start": "from_days", "period_end": "to_days", "person_time": "at_risk_days"}
         return self._shaped(rates.rename(columns=names))
 

@@ -122,6 +122,18 @@ def test_several_ends_have_incidences_that_add_up_with_those_still_there():
     assert (at.sum(axis=1) + survival).to_numpy() == approx(np.ones(5))
 
 
+@pytest.mark.parametrize("options", [{"churn": Cancel("stop"), "start": "join"},
+                                     {"churn": Inactivity("30d"), "dated": "last_activity"}])  # fmt: skip
+def test_rates_of_leaving_count_those_who_left_on_the_first_day(options):
+    rows = [(f"c{i}", "join", 0) for i in range(4)] + [("c0", "stop", 0), ("c1", "stop", 0), ("c2", "stop", 9)]
+    rates = survival_curve(make_log(rows, observed_until=50), **options).hazard("10d")
+    events = 3 if "start" in options else 4  # after a silence, c3 has left too
+    assert rates["events"].sum() == events
+    # A day each of those who left on day 0, ten of who left on day 9; c3 is watched for 11 days of the first period.
+    assert rates.loc[0, ["from_days", "to_days"]].tolist() == [0, 10]
+    assert rates.loc[0, "at_risk_days"] == 1 + 1 + 10 + (11 if "start" in options else 1)
+
+
 def test_curves_are_compared_at_the_same_ages_though_in_one_nobody_left():
     none, some = (survival_curve(Tenures.from_durations([10, 20, 60, 60], ends)) for ends in ([0] * 4, [1, 1, 0, 1]))
     there = jk.compare(none, some).table.set_index(["measure", "time_days"]).loc["survival"]
