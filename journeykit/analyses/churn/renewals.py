@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from journeykit.estimators.proportions import Floats, with_rate
@@ -15,9 +16,12 @@ def renewal_rates(risk: pd.DataFrame, repeats: Repeats | None, confidence: float
     """Of those whose term was decided, the share who renewed; spells of one customer are taken together."""
     parts = []
     for name, rows in groups_of(risk):
-        decided = rows[(rows["time"] > 0) & (rows["at_risk"] > 0)]
-        table = pd.DataFrame({"term": decided["time"], "decided": decided["at_risk"]})
-        table["renewed"] = decided["at_risk"] - decided["events"]
+        time, at_risk, events = (rows[each].to_numpy() for each in ("time", "at_risk", "events"))
+        term = np.arange(1, time[-1] + 1)
+        at = np.searchsorted(time, term)  # a term after which all go on has no row of its own
+        table = pd.DataFrame({"term": term, "decided": at_risk[at]})
+        table["renewed"] = at_risk[at] - np.where(time[at] == term, events[at], 0)
+        table = table[table["decided"] > 0]
         table.insert(0, "group", str(name.iloc[0, -1]))
         parts.append(table.assign(effective=_effective(table, repeats)))
     found = pd.concat(parts, ignore_index=True)

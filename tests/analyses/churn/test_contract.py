@@ -252,6 +252,15 @@ def test_a_segment_that_becomes_known_within_a_term_can_not_split_it():
         tenures(log, churn=Contract(period="7d"), start="join", by="helped")
 
 
+def test_a_term_that_all_renew_has_its_row():
+    rows = [(f"c{i}", what, day) for i in range(10) for what, day in [("join", 0), ("pay", 7), ("pay", 14)]]
+    rows += [(f"c{i}", "pay", 21) for i in range(6)] + [(f"c{i}", "pay", 28) for i in range(6)]
+    renewals = survival_curve(make_log(rows, observed_until=90), churn=WEEK, start="join").renewals()
+    assert renewals["term"].tolist() == [1, 2, 3, 4, 5]
+    assert renewals["decided"].tolist() == [10, 10, 10, 6, 6]
+    assert renewals["renewed"].tolist() == [10, 10, 6, 6, 0]
+
+
 def test_renewals_of_one_customer_are_taken_together():
     rows = []
     for i in range(40):  # each customer either always renews the first term of its spells, or never does
