@@ -132,9 +132,8 @@ class SurvivalCurve(ChurnResult):
         [0.75, 0.5]
         """
         confidence = self.params["confidence"]
-        read = curve_at(
-            kaplan_meier(self.risk, confidence, repeats=self.repeats), [age(time) for time in times], confidence
-        )
+        curve = kaplan_meier(self.risk, confidence, repeats=self.repeats)
+        read = curve_at(curve, [age(time, self.unit) for time in times], confidence)
         return self._shaped(read).drop(columns="survival_se")
 
     def given(self, active: Any, *times: Any) -> pd.DataFrame:
@@ -158,8 +157,8 @@ class SurvivalCurve(ChurnResult):
         >>> curve.given("30d", "60d")["survival"].round(3).tolist()
         [0.667]
         """
-        ages = [age(time) for time in times]
-        read = conditional_survival(self.risk, age(active), ages, self.params["confidence"], repeats=self.repeats)
+        first, *ages = [age(time, self.unit) for time in (active, *times)]
+        read = conditional_survival(self.risk, first, ages, self.params["confidence"], repeats=self.repeats)
         return self._shaped(read.rename(columns={"given": "given_days"})).drop(columns="survival_se")
 
     def hazard(self, every: Any = "30d") -> pd.DataFrame:
@@ -182,7 +181,7 @@ class SurvivalCurve(ChurnResult):
         >>> curve.hazard("30d")[["from_days", "to_days", "events", "at_risk_days"]].values.tolist()
         [[0.0, 30.0, 2.0, 90.0], [30.0, 60.0, 1.0, 40.0]]
         """
-        step = age(every)
+        step = age(every, self.unit)
         if not step > 0:
             raise ParameterError(f"every must be longer than zero, got {every!r}")
         edges = np.arange(0, max(self.risk["time"].max(), step) + step, step)
@@ -221,7 +220,7 @@ class SurvivalCurve(ChurnResult):
         DataFrame
             `segment`, `time_days`, `hazard` (ends a day) with interval.
         """
-        width = None if bandwidth is None else age(bandwidth)
+        width = None if bandwidth is None else age(bandwidth, self.unit)
         return self._shaped(smoothed_hazard(self.risk, width, confidence=self.params["confidence"]))
 
     def logrank(self, weights: str = "logrank", *, rho: float = 0, gamma: float = 0) -> pd.DataFrame:
@@ -295,7 +294,7 @@ class SurvivalCurve(ChurnResult):
             )
         last = self.risk["time"].max()
         curves = []
-        for each in (age(one) for one in active or (0,)):
+        for each in (age(one, self.unit) for one in active or (0,)):
             times = self.risk["time"][self.risk["time"] >= each].tolist()
             curves.append((each, self.given(each, *times)))
         if not any(len(rows) for _, rows in curves):
@@ -384,10 +383,12 @@ class SurvivalCurve(ChurnResult):
         return self.summary[[name for name in self.summary if name in {*columns, *ended}]]
 
 
-def age(value: Any) -> Any:
+def age(value: Any, unit: str) -> Any:
     """Read an age: a duration of whole days, or a number in the durations' own unit."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         if not 0 <= value < np.inf:
             raise ParameterError(f"an age must be 0 or more, got {value!r}")
         return value
+    if unit == "terms":
+        raise ParameterError(f"ages of a contract are counted in terms, say a number of them, got {value!r}")
     return whole_days(value, name="age")

@@ -99,7 +99,7 @@ def survival_curve(
         known = asked = settle(source, **given | {"dated": dated or "known"})
         counts, left_out = counts_of_log(source, asked)
         params = described(asked) | {"observed_until": as_timestamp(source.observed_until, source.timezone)}
-    found = estimate(counts, None if horizon is None else age(horizon), confidence)
+    found = estimate(counts, None if horizon is None else age(horizon, counts.unit), confidence)
     definition = "survival_curve/1" if known is None else definition_of(known, "survival")
     params |= {f"horizon_{counts.unit}": found.horizon, "confidence": confidence, "definition": definition}
     # The query of tenures may know customers' sign-ups, and a result holds no customer.

@@ -261,6 +261,17 @@ def test_a_term_that_all_renew_has_its_row():
     assert renewals["renewed"].tolist() == [10, 10, 6, 6, 0]
 
 
+def test_days_are_not_taken_for_terms():
+    log = make_log([("a", "join", 0), ("a", "pay", 7), ("b", "join", 0)], observed_until=40)
+    curve = survival_curve(log, churn=WEEK, start="join")
+    for ask in (lambda: curve.at("7d"), lambda: curve.given(1, "14d"), lambda: curve.hazard("7d")):
+        with pytest.raises(ParameterError, match="counted in terms"):
+            ask()
+    with pytest.raises(ParameterError, match="counted in terms"):
+        survival_curve(log, churn=WEEK, start="join", horizon="30d")
+    assert curve.at(1)["survival"].tolist() == [0.5]
+
+
 def test_renewals_of_one_customer_are_taken_together():
     rows = []
     for i in range(40):  # each customer either always renews the first term of its spells, or never does
