@@ -21,7 +21,7 @@ import pandas as pd
 from journeykit.estimators.influence import ENDED, OTHER, Influence, incidence_influence
 from journeykit.estimators.logrank import aligned, weigh
 from journeykit.estimators.proportions import Floats
-from journeykit.estimators.risk import end_columns, group_columns, groups_of
+from journeykit.estimators.risk import group_columns, groups_of
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,3 @@ def _variance(influence: Influence, sums: Floats) -> Floats:
     p = f * influence.a + influence.e
     value: Floats = p * p * mm + 2 * p * (f * ma + me) + f * f * aa + 2 * f * ae + ee
     return value
-
-
-def named_ends(table: pd.DataFrame) -> list[str]:
-    """Name the ends of a risk table; none where there is one without a name."""
-    return [column.removeprefix("events_") for column in end_columns(table)]

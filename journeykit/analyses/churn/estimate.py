@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,11 +58,6 @@ class Counts:
     repeats: pd.DataFrame | None = None
     unit: str = "days"
     back_within: float | None = None
-
-    def with_limit(self, limit: int) -> Counts:
-        """Keep what was counted with one silence."""
-        back = None if self.back is None else self.back[self.back["limit"] == limit]
-        return replace(self, spans=self.spans[self.spans["limit"] == limit], back=back, limit=limit)
 
     def repeated(self) -> Repeats | None:
         """Say what rows of the same customers there are; None if every customer has one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -108,10 +108,6 @@ class Query:
     def wait(self, limit: int) -> int:
         """Days for which an activity rules out that a customer leaves, on the clock of the query."""
         return limit if self.dated == "known" else 0
-
-    def only(self, limit: int) -> Query:
-        """Ask for one silence alone."""
-        return replace(self, limits=(limit,))
 
 
 @dataclass(frozen=True)

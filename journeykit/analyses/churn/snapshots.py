@@ -173,10 +173,12 @@ class _Tenancy:
     ----------
     starts : Starts
         The tenures.
+    kept : array
+        Whether each counts.
     active : array
         (customer, active day) in one number, each once, sorted.
-    leaves, ends : array
-        Under a rule of events: the first day after which each tenure is over.
+    exits, ends : array
+        Under a rule of events: the day on which each tenure is over, and how it ended.
     """
 
     starts: Starts
