@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from journeykit.estimators.logrank import aligned
 from journeykit.estimators.proportions import Floats
 from journeykit.estimators.risk import group_columns
 
@@ -72,36 +72,9 @@ def logrank_scores(table: pd.DataFrame, groups: list[Any]) -> Scores:
     [-1.7, 1.7]
     """
     (column,) = group_columns(table)
-    times = np.unique(table.loc[table["events"] > 0, "time"]).astype(float)
-    n, d = np.zeros((len(groups), len(times))), np.zeros((len(groups), len(times)))
-    for i, name in enumerate(groups):
-        own = table[table[column] == name]
-        at = own["time"].to_numpy(dtype=float)
-        n[i] = np.append(own["at_risk"].to_numpy(dtype=float), 0)[np.searchsorted(at, times)]
-        some = own["events"].to_numpy() > 0
-        d[i, np.searchsorted(times, at[some])] = own["events"].to_numpy(dtype=float)[some]
+    times, n, d = aligned(table, column, {name: i for i, name in enumerate(groups)})
     share = n / n.sum(axis=0)
     rate = d.sum(axis=0) / n.sum(axis=0)
     return Scores(
         times, share, np.cumsum(rate), np.cumsum(share * rate, axis=1), (d - share * d.sum(axis=0)).sum(axis=1)
     )
-
-
-def score_test(score: Any, variance: Any) -> tuple[float, int, float]:
-    """Test that a score is 0, given its variance (singular as it may be): chi-squared, degrees of freedom, p-value.
-
-    Examples
-    --------
-    >>> statistic, degrees, p_value = score_test([-2.0, 2.0], [[1.0, -1.0], [-1.0, 1.0]])
-    >>> round(statistic, 6), degrees, round(p_value, 3)
-    (4.0, 1, 0.046)
-    """
-    from scipy.special import chdtrc
-
-    u, v = np.atleast_1d(np.asarray(score, dtype=float)), np.atleast_2d(np.asarray(variance, dtype=float))
-    degrees = int(np.linalg.matrix_rank(v, tol=1e-9 * max(float(v.max(initial=0.0)), 1e-300), hermitian=True))
-    if degrees == 0:
-        return float("nan"), 0, float("nan")
-    inverse: npt.NDArray[np.float64] = np.linalg.pinv(v, rcond=1e-9, hermitian=True)
-    statistic = float(u @ inverse @ u)
-    return statistic, degrees, float(chdtrc(degrees, statistic))

@@ -102,8 +102,6 @@ def logrank(
     0     a       2.0       3.7
     1     b       3.0       1.3
     """
-    from scipy.special import chdtrc
-
     check_one_of("weights", weights, WEIGHTS)
     if rho < 0 or gamma < 0:
         raise ParameterError(f"rho and gamma must be 0 or more, got {rho} and {gamma}")
@@ -129,14 +127,29 @@ def logrank(
         if strata:
             raise ParameterError("customers with several rows are not taken together within strata")
         variance += repeats.score(table, names, weights, rho, gamma)
-    degrees = int(np.linalg.matrix_rank(variance, tol=1e-9 * max(variance.max(), 1e-300), hermitian=True))
-    if degrees == 0:
-        statistic, p_value = np.nan, np.nan
-    else:
-        statistic = float(score @ np.linalg.pinv(variance, rcond=1e-9, hermitian=True) @ score)
-        p_value = float(chdtrc(degrees, statistic))
+    statistic, degrees, p_value = score_test(score, variance)
     found = pd.DataFrame({column: names, "observed": observed, "expected": expected})
     return LogRank(statistic, degrees, p_value, found)
+
+
+def score_test(score: Any, variance: Any) -> tuple[float, int, float]:
+    """Test that a score is 0, given its variance (singular as it may be): chi-squared, degrees of freedom, p-value.
+
+    Examples
+    --------
+    >>> statistic, degrees, p_value = score_test([-2.0, 2.0], [[1.0, -1.0], [-1.0, 1.0]])
+    >>> round(statistic, 6), degrees, round(p_value, 3)
+    (4.0, 1, 0.046)
+    """
+    from scipy.special import chdtrc
+
+    u, v = np.atleast_1d(np.asarray(score, dtype=float)), np.atleast_2d(np.asarray(variance, dtype=float))
+    degrees = int(np.linalg.matrix_rank(v, tol=1e-9 * max(float(v.max(initial=0.0)), 1e-300), hermitian=True))
+    if degrees == 0:
+        return float("nan"), 0, float("nan")
+    inverse: Floats = np.linalg.pinv(v, rcond=1e-9, hermitian=True)
+    statistic = float(u @ inverse @ u)
+    return statistic, degrees, float(chdtrc(degrees, statistic))
 
 
 def pairwise_logrank(

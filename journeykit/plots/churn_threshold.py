@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.plots.canvas import COLOURS, INK, MUTED, bare, new_axes, new_figure, percent_axis
-from journeykit.plots.churn import DASHES, MOST_LINES, _apart, _step_of, rows_of
+from journeykit.plots.churn import DASHES, MOST_LINES, _step_of, name_lines, rows_of
 from journeykit.text import say, word
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def plot_threshold(result: Any, ax: Axes | None = None) -> Axes:
         _mark(result, ax, segment, COLOURS[i], alone=alone)
     _frame(result, ax)
     if not alone:
-        _name_at_end(ax, names)
+        name_lines(ax, names)
     return ax
 
 
@@ -83,15 +83,6 @@ def _mark(result: Any, ax: Axes, segment: str, colour: str, *, alone: bool) -> N
         text = say("churn.gone_after", limit_days=int(row["limit_days"]))
         ax.annotate(text, (row["limit_days"], row["comeback_rate"]), xytext=(8, 14), textcoords="offset points",
                     color=INK, fontsize=10)  # fmt: skip
-
-
-def _name_at_end(ax: Axes, names: list[tuple[str, str, float]]) -> None:
-    low, high = ax.get_ylim()
-    ordered = sorted(names, key=lambda each: each[2])
-    heights = _apart([height for _, _, height in ordered], 0.058 * (high - low), low, high)
-    for (name, colour, _), height in zip(ordered, heights, strict=True):
-        ax.annotate(name, (1, height), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
-                    va="center", color=colour, fontsize=10, annotation_clip=False)  # fmt: skip
 
 
 def _draw_ranks(result: Any, ax: Axes, segments: list[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from journeykit.estimators.clustered_tests import logrank_scores, score_test
-from journeykit.estimators.logrank import logrank
+from journeykit.estimators.clustered_tests import logrank_scores
+from journeykit.estimators.logrank import logrank, score_test
 from journeykit.estimators.risk import risk_table
 
 

@@ -23,11 +23,11 @@ from journeykit.analyses.conversion.curves import SIDES, Curve, make_curve, pool
 from journeykit.analyses.conversion.entries import CONVERTED
 from journeykit.analyses.conversion.grid import choose_horizon, choose_times, ticks
 from journeykit.analyses.conversion.plan import Plan
-from journeykit.estimators.clustered_tests import logrank_scores, score_test
+from journeykit.estimators.clustered_tests import logrank_scores
 from journeykit.estimators.competing import aalen_johansen
 from journeykit.estimators.differences import holm, newcombe, pairs_of
 from journeykit.estimators.influence import incidence_influence, independent_variance
-from journeykit.estimators.logrank import logrank
+from journeykit.estimators.logrank import logrank, score_test
 from journeykit.estimators.proportions import divide, z_value
 from journeykit.schema import SECOND
 
