@@ -74,7 +74,7 @@ def _effect_name(row: dict[Any, Any]) -> str:
         return f"{level}\n{say('churn_model.against', reference=word(row['reference']))}" if row["reference"] else level
     if row["for_each"] == 1:
         return name
-    return f"{name}\n{say('churn_model.per_step', step_text=format_value('step', _plain(row['step'])))}"
+    return f"{name}\n{say('churn_model.per_step', step_text=format_value('step', _plain(row['for_each'])))}"
 
 
 def _plain(value: float) -> float | int:

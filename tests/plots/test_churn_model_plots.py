@@ -42,6 +42,12 @@ def test_the_forest_is_the_table():
     assert filled == (SMALL.table["p_value_holm"] < 0.05).tolist()
 
 
+def test_the_forest_says_for_how_much_of_a_number_an_effect_is():
+    ages = {"age": np.arange(42) % 30}  # a standard deviation of 8.6: shown for 5
+    ax = jk.churn_model(jk.Tenures.from_durations(WEEKS, RELAPSED, covariates=ages)).plot()
+    assert "age\neach 5 more" in [text.get_text() for text in ax.get_yticklabels()]
+
+
 def test_an_accelerated_forest_is_of_times():
     ax = RESULTS["aft"].plot()
     assert points(ax) == pytest.approx(RESULTS["aft"].table["time_ratio"].tolist())
