@@ -77,7 +77,8 @@ def robust_covariance(risk: RiskSets, fit: CoxFit, clusters: Any = None) -> Floa
         codes, unique = pd.factorize(np.asarray(clusters))
         if len(codes) != risk.n:
             raise ParameterError(f"clusters must be one a row, got {len(codes)} for {risk.n} rows")
-        residuals = np.column_stack([np.bincount(codes, each, len(unique)) for each in residuals.T])
+        sums = [np.bincount(codes, each, len(unique)) for each in residuals.T]
+        residuals = np.array(sums, dtype=np.float64).reshape(len(sums), len(unique)).T
     influence = residuals @ fit.covariance
     return np.asarray(influence.T @ influence)
 

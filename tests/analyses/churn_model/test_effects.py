@@ -228,6 +228,14 @@ def test_a_model_without_covariates_is_the_curve():
     assert np.exp(-hazard[0]) == pytest.approx(curve.at(10)["survival"].iloc[0], abs=0.01)
 
 
+def test_without_covariates_customers_may_come_back():
+    twice = jk.Tenures.from_durations([3, 5, 7, 9], [1, 1, 1, 0], customers=["a", "a", "b", "c"], spells=[1, 2, 1, 1])
+    model = churn_model(twice)
+    assert model.table.empty
+    hazard, _, _ = model.hazard.between(np.zeros((1, 0)), 0, 5)
+    assert hazard[0] == pytest.approx(1 / 4 + 1 / 3)  # Nelson–Aalen
+
+
 def test_metrics_are_unique_and_definitions_tell_methods_apart():
     cox, aft = churn_model(TENURES), churn_model(TENURES, method="weibull_aft")
     assert not cox.metrics().duplicated(["name", "segment", "period", "definition"]).any()
