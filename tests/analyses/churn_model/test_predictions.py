@@ -110,6 +110,28 @@ def test_value_at_stake_is_what_the_lost_days_would_bring():
     assert prediction.summary["value_at_stake"].iloc[0] == pytest.approx(prediction.table["value_at_stake"].sum())
 
 
+def test_value_per_day_is_of_the_days_watched_since_a_customer_last_began():
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"c{i}", d, what, 0.0) for i in range(200) for d, what in ((i, "start"), (i + rng.integers(20, 300), "end"))
+    ]
+    rows += [("back", 0, "start", 0.0), ("back", 1, "pay", 5000.0), ("back", 50, "end", 0.0)]
+    rows += [("back", 355, "start", 0.0), ("back", 356, "pay", 20.0), ("old", 3, "pay", 730.0)]
+    frame = pd.DataFrame([row for row in rows if row[1] < 365], columns=["customer", "day", "touchpoint", "value"])
+    frame["time"] = ORIGIN + pd.to_timedelta(frame.pop("day"), unit="D")
+    log = jk.read_log(frame, value="value", observed_until=day(365))
+    signed_up = (
+        frame.groupby("customer")["time"].min().where(lambda at: at.index != "old", ORIGIN - pd.Timedelta("1000D"))
+    )
+    for options in ({"start": "start"}, {"signed_up": signed_up}):
+        model = churn_model(jk.tenures(log, churn=jk.Cancel("end"), **options))
+        table = model.predict(horizon="30d").table.set_index("customer")
+        if "start" in options:  # here for days 355 to 364, and 20 paid in them
+            assert table.loc["back", "value_per_day"] == pytest.approx(20 / 10)
+        else:  # here for 1,365 days, of which the log watched 365
+            assert table.loc["old", "value_per_day"] == pytest.approx(730 / 365)
+
+
 def test_shifting_all_times_by_days_changes_nothing():
     frame = LOG.frame()
     frame["time"] += pd.Timedelta(100, "D")

@@ -11,6 +11,8 @@ import pandas as pd
 from journeykit.analyses.churn.model.ahead import Ahead
 from journeykit.analyses.churn.shared import ChurnResult
 from journeykit.errors import ParameterError
+from journeykit.estimators.proportions import Floats
+from journeykit.journey.observed import observed_days
 from journeykit.log.interactions import InteractionLog
 from journeykit.results.base import metric_table
 from journeykit.schema import check_one_of
@@ -39,8 +41,9 @@ class ChurnPrediction(ChurnResult):
         customer's value, `reason_1_value` …, and `reason_1_ratio` …: how many
         times the hazard is that of the median active customer because of it;
         `beyond`, whether the age ahead is beyond what was watched; where the
-        log has values, `value_per_day` so far and `value_at_stake`, the value of
-        the days within the horizon that are expected to be lost.
+        log has values, `value_per_day` (of a contract, a term) since the customer
+        last began, of the days that the log watched, and `value_at_stake`, the
+        value of the days within the horizon that are expected to be lost.
     summary : DataFrame
         One row: `customers`, `expected_leavers` within the horizon,
         `leave_probability` on average, `expected_active_days`,
@@ -147,15 +150,14 @@ def ahead_words(params: Any) -> Any:
     return say("churn_model.within_days", horizon_days=params["horizon"])
 
 
-def list_customers(rows: pd.DataFrame, ahead: Ahead, horizon: float, values: pd.Series | None) -> pd.DataFrame:
+def list_customers(rows: pd.DataFrame, ahead: Ahead, horizon: float, per_day: Floats | None) -> pd.DataFrame:
     """Lay out what lies ahead of each customer, the most likely to leave first."""
     age = "age_terms" if "age_terms" in rows else "age_days"
     table = rows[["customer", age, *(["recency_days"] if "recency_days" in rows else [])]].copy()
     table["leave_probability"] = ahead.probability
     table["leave_probability_low"], table["leave_probability_high"] = ahead.low, ahead.high
     table["expected_active_days" if age == "age_days" else "expected_active_terms"] = ahead.active_days
-    if values is not None:
-        per_day = values.reindex(table["customer"]).fillna(0.0).to_numpy() / (table[age].to_numpy() + 1)
+    if per_day is not None:
         table["value_per_day"] = per_day
         table["value_at_stake"] = np.maximum(per_day, 0.0) * (horizon - ahead.active_days)
     _add_reasons(table, rows, ahead.reasons)
@@ -183,9 +185,24 @@ def _add_reasons(table: pd.DataFrame, rows: pd.DataFrame, reasons: pd.DataFrame)
         table[f"reason_{i + 1}_ratio"] = np.exp(np.take_along_axis(values, place[:, np.newaxis], axis=1)[:, 0])
 
 
-def sum_values(log: InteractionLog) -> pd.DataFrame:
-    """Add up the values of each customer; a tally."""
+def sum_values(log: InteractionLog, *, since: pd.Series) -> pd.DataFrame:
+    """Add up the values of each customer from a day on (days since 1970, by customer); a tally."""
     assert log.values is not None
-    amounts = np.nan_to_num(log.values, nan=0.0)
-    sums = np.bincount(log.customer_codes, amounts, log.n_customers)
+    codes = log.customer_codes
+    first = since.reindex(log.customers).to_numpy(dtype=np.float64)  # NaN, and so nothing, of who is not asked for
+    amounts = np.where(log.days >= first[codes], np.nan_to_num(log.values, nan=0.0), 0.0)
+    sums = np.bincount(codes, amounts, log.n_customers)
     return pd.DataFrame({"value": sums}, index=pd.Index(log.customers, name="customer"))
+
+
+def values_per_day(log: Any, rows: pd.DataFrame) -> Floats | None:
+    """Value a day, or term, since each customer last began, of the time that the log watched; None without values."""
+    if log is None or log.values is None:
+        return None
+    began = rows["started_at"].to_numpy().astype("M8[D]").astype(np.int64)
+    since = pd.Series(began, index=rows["customer"]).groupby(level=0, observed=True).min()
+    sums = log.tally(sum_values, since=since)["value"].reindex(rows["customer"]).fillna(0.0).to_numpy()
+    if "age_terms" in rows:
+        return np.asarray(sums / (rows["age_terms"].to_numpy() + 1))
+    observed = observed_days(log)
+    return np.asarray(sums / (observed.last_full - np.maximum(began, observed.begins) + 1))

@@ -25,7 +25,7 @@ from journeykit.analyses.churn.model.foresight import (
 from journeykit.analyses.churn.model.hazard import Hazard
 from journeykit.analyses.churn.model.landmark import Landmark
 from journeykit.analyses.churn.model.partial import PartialEffects, partial_effects
-from journeykit.analyses.churn.model.prediction import ChurnPrediction, list_customers, sum_values
+from journeykit.analyses.churn.model.prediction import ChurnPrediction, list_customers, values_per_day
 from journeykit.analyses.churn.model.standing import standing_now
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.shared import ChurnResult, records
@@ -113,11 +113,7 @@ class ChurnModel(ChurnResult):
         ahead_of = horizon_of(self, horizon)
         rows, unknown = standing_now(tenures, names_of(self))
         ahead = look_ahead(self, rows, ahead_of)
-        values = None
-        log = tenures.log
-        if log is not None and log.values is not None:
-            values = log.tally(sum_values)["value"]
-        table = list_customers(rows, ahead, ahead_of, values)
+        table = list_customers(rows, ahead, ahead_of, values_per_day(tenures.log, rows))
         days = "expected_active_terms" if unit_of_model(self) == "terms" else "expected_active_days"
         summary: dict[str, Any] = {
             "customers": len(table),
@@ -135,7 +131,7 @@ class ChurnModel(ChurnResult):
             "definition": f"churn_prediction_{self.params['definition']}",
         }
         out = left_out_table({"churn_model.not_known_yet": unknown})
-        return ChurnPrediction(table, pd.DataFrame([summary]), pd.DataFrame(), out, params, log)
+        return ChurnPrediction(table, pd.DataFrame([summary]), pd.DataFrame(), out, params, tenures.log)
 
     def at_risk(self, n: int = 20, *, horizon: Any = "90d", by: str = "probability") -> pd.DataFrame:
         """List the customers to look after first; see `ChurnPrediction.at_risk`."""

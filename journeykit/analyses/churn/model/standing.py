@@ -62,7 +62,7 @@ def standing_now(tenures: Tenures, names: Sequence[str]) -> tuple[pd.DataFrame, 
     table = tenures.table
     last = ~table.duplicated([name for name in ("customer", "spell") if name in table], keep="last")
     rows = table[last & ~table["event"]]
-    found = rows[["customer", *(["spell"] if "spell" in rows else []), *names]].copy()
+    found = rows[["customer", *(name for name in ("spell", "started_at") if name in rows), *names]].copy()
     found.insert(1, f"age_{tenures.unit}", rows[f"duration_{tenures.unit}"])
     return found.reset_index(drop=True), 0
 
