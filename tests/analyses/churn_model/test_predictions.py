@@ -308,6 +308,9 @@ def test_contracts_are_foreseen_in_terms():
     table = prediction.table
     assert "age_terms" in table
     assert "within 3 terms" in prediction.describe()
+    units = prediction.metrics().set_index("name")["unit"]
+    assert units["expected_active_terms"] == "terms"
+    assert "expected_active_days" not in prediction.summary
     kinds = tenures.table.drop_duplicates("customer", keep="last").set_index("customer")["kind"]
     for kind, kept in (("fickle", 0.7), ("firm", 0.9)):
         chance = table.loc[(kinds[table["customer"]] == kind).to_numpy(), "leave_probability"]

@@ -36,7 +36,8 @@ class ChurnPrediction(ChurnResult):
         `age_days` (`age_terms` of a contract); `recency_days`, days since the
         last activity, where a log tells; `leave_probability` within the
         horizon, given that the customer is there now, with interval;
-        `expected_active_days` until leaving, up to the horizon; the three
+        `expected_active_days` (`expected_active_terms` of a contract) until
+        leaving, up to the horizon; the three
         covariates that contribute most, `reason_1` to `reason_3`, with the
         customer's value, `reason_1_value` …, and `reason_1_ratio` …: how many
         times the hazard is that of the median active customer because of it;
@@ -46,7 +47,7 @@ class ChurnPrediction(ChurnResult):
         value of the days within the horizon that are expected to be lost.
     summary : DataFrame
         One row: `customers`, `expected_leavers` within the horizon,
-        `leave_probability` on average, `expected_active_days`,
+        `leave_probability` on average, `expected_active_days` (or `_terms`),
         `value_at_stake` in all.
     left_out : DataFrame
         `reason`, `customers`: who is there and not in the table.
@@ -109,8 +110,9 @@ class ChurnPrediction(ChurnResult):
     def metrics(self) -> pd.DataFrame:
         """Flat records: customers, expected leavers, value at stake."""
         row = self.summary.iloc[0]
+        active = self.params["unit"]
         unit = {"customers": "customers", "expected_leavers": "customers", "leave_probability": "share",
-                "expected_active_days": "days", "value_at_stake": "value"}  # fmt: skip
+                f"expected_active_{active}": active, "value_at_stake": "value"}  # fmt: skip
         within = f"{self.params['horizon']:g} {self.params['unit']}"
         found = [
             {"name": name, "value": row[name], "n": row["customers"], "unit": unit[name], "period": within}

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ADVICE = ("advice",)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ChurnModel(ChurnResult):
@@ -114,12 +112,12 @@ class ChurnModel(ChurnResult):
         rows, unknown = standing_now(tenures, names_of(self))
         ahead = look_ahead(self, rows, ahead_of)
         table = list_customers(rows, ahead, ahead_of, values_per_day(tenures.log, rows))
-        days = "expected_active_terms" if unit_of_model(self) == "terms" else "expected_active_days"
+        active = f"expected_active_{unit_of_model(self)}"
         summary: dict[str, Any] = {
             "customers": len(table),
             "expected_leavers": float(np.nansum(table["leave_probability"])),
             "leave_probability": float(table["leave_probability"].mean()),
-            "expected_active_days": float(table[days].mean()),
+            active: float(table[active].mean()),
         }
         if "value_at_stake" in table:
             summary["value_at_stake"] = float(table["value_at_stake"].sum())
