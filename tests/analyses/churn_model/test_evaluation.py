@@ -183,6 +183,17 @@ def test_other_customers_with_losses_are_weighed():
     assert row["calibration_index"] < 0.03
 
 
+def test_who_left_after_the_horizon_is_no_pair_even_by_a_part_of_a_day():
+    x = np.arange(100) / 50
+    tenures = jk.Tenures.from_durations(np.exp(-x) * (1 + np.arange(100) % 7), [1] * 100, covariates={"x": x})
+    found = churn_model(tenures).evaluate(tenures_test=tenures, horizon=0.3)
+    ends, chance = (found.predictions[name].to_numpy() for name in ("duration_days", "leave_probability"))
+    pairs = [
+        np.sign(chance[i] - chance[j]) for i in range(100) for j in range(100) if ends[i] <= 0.3 and ends[i] < ends[j]
+    ]
+    assert found.summary["harrell"].iloc[0] == pytest.approx((1 + np.mean(pairs)) / 2)
+
+
 def test_what_can_not_be_judged_is_refused():
     model = fitted(LOG)
     with pytest.raises(ParameterError, match="not observed"):

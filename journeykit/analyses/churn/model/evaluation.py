@@ -174,14 +174,13 @@ def judge(
     weight = ipcw_weights(duration, event, horizon, censoring)
     left = (event & (duration <= horizon)).astype(float)
     observed = float(weight @ left / weight.sum())
+    until = np.nextafter(horizon, np.inf)  # who leaves at the very end of the horizon counts
     rows, scores, orders = [], {}, {}
     for name, (chance, staying) in predictions.items():
         brier = brier_score(duration, event, 1 - chance, horizon, censoring=censoring)
         whole = integrated_brier_score(duration, event, staying, times, censoring=censoring)
-        uno = concordance(
-            duration, event, chance, method="uno", until=horizon + 0.5, clusters=clusters, confidence=confidence
-        )
-        harrell = concordance(duration, event, chance, until=horizon + 0.5)
+        uno = concordance(duration, event, chance, method="uno", until=until, clusters=clusters, confidence=confidence)
+        harrell = concordance(duration, event, chance, until=until)
         index = calibration_curve(chance, duration, event, horizon, censoring=censoring).index
         scores[name], orders[name] = (brier, whole), uno
         rows.append(
