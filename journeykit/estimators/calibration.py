@@ -74,14 +74,16 @@ def calibration_table(
     rows = []
     for code in range(place.max(initial=-1) + 1):
         inside = place == code
+        n, predicted = int(inside.sum()), float(chance[inside].mean())
+        inside &= weight > 0  # of the others nothing was observed
         w = weight[inside]
-        n, total = int(inside.sum()), float(w.sum())
+        total = float(w.sum())
         observed = float(w @ left[inside] / total) if total > 0 else np.nan
         scores = np.bincount(np.unique(who[inside], return_inverse=True)[1], w * (left[inside] - observed))
         variance = float((scores**2).sum()) / total**2 if total > 0 else np.nan
         effective = observed * (1 - observed) / variance if 0 < observed < 1 and variance > 0 else len(scores)
         low, high = wilson_rate(observed, effective, confidence) if total > 0 else (np.nan, np.nan)
-        rows.append((code + 1, n, float(chance[inside].mean()), observed, low, high))
+        rows.append((code + 1, n, predicted, observed, low, high))
     columns = ["bin", "n", "predicted_rate", "observed_rate", "observed_rate_low", "observed_rate_high"]
     return pd.DataFrame(rows, columns=columns)
 

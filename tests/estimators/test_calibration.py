@@ -7,6 +7,7 @@ from journeykit.errors import ParameterError
 from journeykit.estimators.calibration import calibration_curve, calibration_table
 from journeykit.estimators.cloglog import cloglog_fit
 from journeykit.estimators.cox import cox_fit
+from journeykit.estimators.proportions import wilson
 from journeykit.estimators.risk_sets import risk_sets
 from journeykit.estimators.splines import spline_basis, spline_knots
 
@@ -25,6 +26,13 @@ def test_groups_by_hand():
     assert found["n"].tolist() == [3, 3]
     assert found["predicted_rate"].tolist() == pytest.approx([0.2, 0.8])
     assert found["observed_rate"].tolist() == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_who_was_lost_does_not_make_a_share_surer():
+    lost = 90  # before the horizon, so that 10 are known to have stayed
+    found = calibration_table(np.full(100, 0.2), [9] * 10 + [2] * lost, np.zeros(100), 5).iloc[0]
+    assert found["n"] == 100
+    assert (found["observed_rate_low"], found["observed_rate_high"]) == wilson(0, 10)
 
 
 def test_equal_predictions_stay_together():
