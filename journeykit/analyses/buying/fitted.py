@@ -52,12 +52,15 @@ class Fitted:
         return buyers(state["repeats"], last, age, state.get("customers"))
 
     def alive(self, who: Buyers, *, total: bool = False) -> Triple:
-        """Probability of each still being a customer, or how many are."""
-        if total:
-            return with_interval(
-                lambda theta: np.atleast_1d(who.total(self.model.alive(theta, who))), [self.buying], self.confidence
-            )
-        return with_interval(lambda theta: self.model.alive(theta, who), [self.buying], self.confidence, share=True)
+        """Probability of each still being a customer, or how many are: as a share of all, never more than there are."""
+        customers = float(who.weight.sum()) if total else 1.0
+
+        def quantity(theta: Floats) -> Floats:
+            each = self.model.alive(theta, who)
+            return np.atleast_1d(min(who.total(each) / customers, 1.0)) if total else each
+
+        value, low, high = with_interval(quantity, [self.buying], self.confidence, share=True)
+        return value * customers, low * customers, high * customers
 
     def purchases(self, who: Buyers, horizon_days: float, *, total: bool = False) -> Triple:
         """Purchases expected within a horizon, of each or of all."""

@@ -16,6 +16,7 @@ from pandas.testing import assert_frame_equal
 
 from journeykit.analyses.buying import BuyingModel, buying_model
 from journeykit.analyses.buying.checks import chi_squared, correlation
+from journeykit.analyses.buying.fitted import Fitted
 from journeykit.analyses.buying.query import settle_options, settle_query
 from journeykit.analyses.buying.tally import (
     REASONS,
@@ -28,6 +29,7 @@ from journeykit.analyses.buying.tally import (
 )
 from journeykit.datasets import load_sample
 from journeykit.errors import LogError, ParameterError
+from journeykit.estimators.maximum import Maximum
 from journeykit.log import read_log
 from journeykit.text import has_label, language
 from tests.estimators.test_repeat_buying import PUBLISHED, THETA
@@ -274,6 +276,18 @@ def test_the_truth_of_simulated_customers_is_expected(model):
     held = model.holdout.iloc[-1]
     assert held["expected_mean"] == pytest.approx(held["actual_mean"], rel=0.15)
     assert model.summary["mean_value"].item() == pytest.approx(6.25 * 15.44 / 2.74, rel=0.1)
+
+
+def test_no_more_are_alive_than_there_are():
+    state = pd.DataFrame({"repeats": [5, 3, 6], "last_days": [290, 280, 295], "age_days": [300, 300, 300]})
+    # Leaving is rare, and its rate hardly known.
+    buying = Maximum(("r", "alpha", "s", "beta"), np.log([2, 100, 0.5, 2000]), np.diag([0.1, 0.1, 4, 9]), 0.0)
+    fitted = Fitted("pareto_nbd", 1, buying, None, 0.95)
+    (alive,), (low,), (high,) = fitted.alive(fitted.buyers(state), total=True)
+    assert 2.5 < alive < high <= 3
+    assert alive == pytest.approx(fitted.alive(fitted.buyers(state))[0].sum())
+    odds = np.log([each / (3 - each) for each in (low, alive, high)])
+    assert odds[1] - odds[0] == pytest.approx(odds[2] - odds[1])
 
 
 def test_predictions_know_what_was_held_back_and_can_be_made_from_an_earlier_day(shop, model):
