@@ -175,13 +175,13 @@ def judge(
     left = (event & (duration <= horizon)).astype(float)
     observed = float(weight @ left / weight.sum())
     until = np.nextafter(horizon, np.inf)  # who leaves at the very end of the horizon counts
-    rows, scores, orders = [], {}, {}
+    rows, scores, orders, curves = [], {}, {}, {}
     for name, (chance, staying) in predictions.items():
         brier = brier_score(duration, event, 1 - chance, horizon, censoring=censoring)
         whole = integrated_brier_score(duration, event, staying, times, censoring=censoring)
         uno = concordance(duration, event, chance, method="uno", until=until, clusters=clusters, confidence=confidence)
         harrell = concordance(duration, event, chance, until=until)
-        index = calibration_curve(chance, duration, event, horizon, censoring=censoring).index
+        curves[name] = calibration_curve(chance, duration, event, horizon, censoring=censoring)
         scores[name], orders[name] = (brier, whole), uno
         rows.append(
             {
@@ -198,7 +198,7 @@ def judge(
                 "brier_se": brier.se,
                 "integrated_brier": whole.score,
                 "integrated_brier_se": whole.se,
-                "calibration_index": index,
+                "calibration_index": curves[name].index,
             }
         )
     first = next(iter(predictions))
@@ -206,9 +206,8 @@ def judge(
     table = calibration_table(
         chance, duration, event, horizon, bins=bins, clusters=clusters, confidence=confidence, censoring=censoring
     )
-    curve = calibration_curve(chance, duration, event, horizon, censoring=censoring).curve
     comparison = _compared(first, scores, orders, clusters, confidence)
-    return table, pd.DataFrame(rows), comparison, gain_table(chance, left, weight), curve
+    return table, pd.DataFrame(rows), comparison, gain_table(chance, left, weight), curves[first].curve
 
 
 def _compared(

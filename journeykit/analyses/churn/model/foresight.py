@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from journeykit.analyses.churn.listing import Tenures
+from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.model.ahead import Ahead, ahead_by_age, ahead_by_standing, parts_of
 from journeykit.analyses.churn.model.covariates import Term, settle_terms, stratum_names
 from journeykit.analyses.churn.model.landmark import Landmark, fit_landmark, rhythm_of
-from journeykit.analyses.churn.model.standing import earlier_days, has_snapshots, rebuilt, standing_at
+from journeykit.analyses.churn.model.standing import earlier_days, has_snapshots, standing_at
 from journeykit.analyses.churn.rules import whole_days
 from journeykit.errors import ParameterError
 
@@ -66,7 +67,7 @@ def tenures_for(model: ChurnModel, source: Any) -> Tenures:
         raise ParameterError(f"source must be a log or jk.Tenures, got {type(source).__name__}")
     if model.query is None:
         raise ParameterError("how tenures were measured is not kept here: give jk.tenures(log, …)")
-    return rebuilt(Tenures(*(pd.DataFrame(),) * 4, model.params, None, model.query), source)
+    return tenures_of(source, model.query)
 
 
 def look_ahead(model: ChurnModel, rows: pd.DataFrame, horizon: float) -> Ahead:

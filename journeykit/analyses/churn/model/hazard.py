@@ -183,7 +183,7 @@ def fit_hazard(data: Data, method: str, *, ties: str, penalizer: float, limit: i
 
 
 def _fit_cox(data: Data, ties: str, penalty: Any) -> Fitted:
-    enters = data.enters if (data.enters > data.enters.min(initial=0.0)).any() or data.enters.any() else None
+    enters = data.enters if data.enters.any() else None
     risk = risk_sets(data.duration, data.event, data.design, enters=enters, strata=data.strata)
     fit = cox_fit(risk, ties=ties, penalty=penalty)  # type: ignore[arg-type]  # it checks
     covariance = fit.covariance if data.clusters is None else robust_covariance(risk, fit, data.clusters)
