@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from journeykit.analyses.retention import RetentionResult
 
 MOST_LABELS = 37
-ZERO, NOBODY = "#f6ead2", "#dedede"
+ZERO, NOBODY, HIDDEN = "#f6ead2", "#dedede", "#e3d6e8"
 WHOLE = 0.5
 """Gap between the overall row and the cohorts, in rows."""
 
@@ -35,7 +35,8 @@ def plot_triangle(
     """Draw one column of the table as cohorts × ages; return the axes.
 
     The darker, the more. Zero is a ring, unfinished is hatched, the future is
-    empty, and a cohort that nobody started is a dash.
+    empty, a cohort that nobody started is a dash, and what a report leaves
+    out because it is of too few customers is a cross.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def plot_triangle(
     """
     column = result.main if column is None else column
     values = result.matrix(column, segment=segment).iloc[:, 1:].astype(float)
-    status = result.matrix("status", segment=segment).iloc[:, 1:].to_numpy()
+    status = _states(result, segment)
     sizes = result.matrix("customers", segment=segment).iloc[:, 0].to_numpy()
     n_rows, n_columns = values.shape
     ax = new_axes(ax, size=_triangle_size(n_rows, n_columns))
@@ -95,6 +96,14 @@ def colour_top(result: RetentionResult, column: str) -> float:
 
 def _triangle_size(n_rows: int, n_columns: int) -> tuple[float, float]:
     return float(np.clip(3.4 + 0.52 * n_columns, 6, 13)), float(np.clip(1.9 + 0.3 * n_rows, 3, 11))
+
+
+def _states(result: RetentionResult, segment: str | None) -> Any:
+    """Status of each cell after column 0; `hidden` where a report has left its count out."""
+    status, base, back = (
+        result.matrix(name, segment=segment).iloc[:, 1:].to_numpy() for name in ("status", "base", "back")
+    )
+    return np.where((status == "finished") & (pd.isna(base) | pd.isna(back)), "hidden", status)
 
 
 def _overall(result: RetentionResult, segment: str | None, column: str) -> Any:
@@ -145,20 +154,27 @@ def _sizes_width(n_columns: int) -> float:
 
 
 def _mark(ax: Axes, cells: Any, states: Any, middles: Any) -> None:
-    """Mark true zeros with a ring and finished cells of nobody with a dash; in a large triangle, by colour."""
+    """Mark true zeros, cells of nobody and hidden ones; in a large triangle, by colour."""
     from matplotlib.collections import PolyCollection
 
-    nobody = np.isnan(cells) & (states == "finished")
-    for marked, style, colour in (
-        (cells == 0, {"marker": "o", "facecolors": "none", "edgecolors": MUTED}, ZERO),
-        (nobody, {"marker": "_", "color": MUTED}, NOBODY),
-    ):
+    for marked, marker, colour, _ in _marks(cells, states):
         rows, columns = np.nonzero(marked)
         if _is_large(cells):
             squares = _squares(rows, columns, middles)
             ax.add_collection(PolyCollection(squares, facecolors=colour, edgecolors=colour, linewidths=0.3))
         else:
-            ax.scatter(columns + 1, middles[rows], s=22, linewidths=0.9, zorder=3, **style)  # type: ignore[arg-type]
+            style: Any = {"facecolors": "none", "edgecolors": MUTED} if marker == "o" else {"color": MUTED}
+            ax.scatter(columns + 1, middles[rows], s=22, linewidths=0.9, zorder=3, marker=marker, **style)
+
+
+def _marks(cells: Any, states: Any) -> tuple[tuple[Any, str, str, str], ...]:
+    """Which cells have a mark for a number, the mark, its colour in a large triangle, and the message about it."""
+    nobody = np.isnan(cells) & (states == "finished")
+    return (
+        (cells == 0, "o", ZERO, "retention.zero"),
+        (nobody, "_", NOBODY, "retention.nobody_started"),
+        (states == "hidden", "x", HIDDEN, "core.suppressed"),
+    )
 
 
 def _is_large(cells: Any) -> bool:
@@ -250,17 +266,14 @@ def _explain(ax: Axes, cells: Any, states: Any) -> None:
         if (states == state).any():
             patch = Patch(facecolor="#f3f3f3", edgecolor="#a0a0a0", hatch="/////", linewidth=0, label=label(state))
             handles.append(patch)
-    ring = {"marker": "o", "markerfacecolor": "none", "markeredgecolor": MUTED}
-    dash = {"marker": "_", "markeredgecolor": MUTED}
-    nobody = np.isnan(cells) & (states == "finished")
-    for marked, style, colour, key in ((cells == 0, ring, ZERO, "zero"), (nobody, dash, NOBODY, "nobody_started")):
+    for marked, marker, colour, key in _marks(cells, states):
         if not marked.any():
             continue
-        words = say(f"retention.{key}")
         if _is_large(cells):
-            handles.append(Patch(facecolor=colour, linewidth=0, label=words))
+            handles.append(Patch(facecolor=colour, linewidth=0, label=say(key)))
         else:
-            handles.append(Line2D([], [], linestyle="none", label=words, **style))  # type: ignore[arg-type]
+            style = {"marker": marker, "markerfacecolor": "none", "markeredgecolor": MUTED}
+            handles.append(Line2D([], [], linestyle="none", label=say(key), **style))  # type: ignore[arg-type]
     if handles:
         ax.legend(
             handles=handles,
@@ -291,6 +304,10 @@ def retention_figure(result: RetentionResult) -> Figure:
 
 
 def _segments_figure(result: RetentionResult) -> Figure:
+    if result.table[result.main].isna().all():  # a report leaves numbers of few customers out
+        figure = new_figure((7.5, 4.2))
+        plot_curves(result, ax=figure.subplots())
+        return figure
     sizes = result.table[result.table["age"] == 0].groupby("segment", sort=False)["customers"].sum()
     largest = set(sizes.nlargest(6).index)
     shown = [name for name in sizes.index if name in largest]

@@ -85,7 +85,7 @@ def _draw_cohorts(ax: Axes, result: RetentionResult, segment: str | None) -> Non
 
 def _draw_segments(ax: Axes, result: RetentionResult) -> None:
     groups = list(result.summary.groupby("segment", sort=False))
-    largest = sorted(groups, key=lambda group: -int(group[1]["base"].iloc[0]))[: len(COLOURS)]
+    largest = sorted(groups, key=lambda group: -np.nan_to_num(group[1]["base"].iloc[0]))[: len(COLOURS)]
     kept = {name for name, _ in largest}
     shown = [(name, rows) for name, rows in groups if name in kept]
     for i, (name, rows) in enumerate(shown):

@@ -72,7 +72,7 @@ class Mask:
         if not grouped:
             self._wholes.setdefault(kind, (ledger, unsaid))
         frames = ledger.masked(unsaid, without)
-        frames |= _curves(frames, self.min_n) | _next_actions(frames, self.min_n)
+        frames |= _curves(frames, self.min_n) | _next_actions(frames, self.min_n) | _group_triangles(frames)
         changed = {name: frame for name, frame in frames.items() if frame is not getattr(result, name)}
         made = replace(result, **changed) if changed else result
         otherwise = replace(result, **ledger.masked(unsaid, disturbed)) if unsaid else result
@@ -168,6 +168,17 @@ def _curves(frames: dict[str, pd.DataFrame], min_n: int) -> dict[str, pd.DataFra
         if risk is not None and "at_risk" in risk:
             made[name] = risk.assign(at_risk=risk["at_risk"] // min_n * min_n)
     return made
+
+
+def _group_triangles(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Leave out the cells of each group's cohorts: nearly all are small, and too many to go through one by one."""
+    table = frames["table"]
+    if not {"segment", "cohort", "age", "base"} <= set(table):
+        return {}
+    for name in table.columns[list(table.columns).index("base") :]:
+        if pd.api.types.is_numeric_dtype(table[name].dtype):
+            table = without(table, str(name), list(range(len(table))))
+    return {"table": table}
 
 
 def _next_actions(frames: dict[str, pd.DataFrame], min_n: int) -> dict[str, pd.DataFrame]:

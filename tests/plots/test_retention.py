@@ -10,7 +10,8 @@ from matplotlib.collections import PathCollection, PolyCollection
 from journeykit.analyses.retention import retention
 from journeykit.plots.retention import plot_triangle
 from journeykit.plots.retention_curves import plot_curves
-from journeykit.text import language
+from journeykit.reports.masking import Mask
+from journeykit.text import language, say
 from tests.helpers import ORIGIN, make_log
 
 ROWS = [
@@ -45,6 +46,12 @@ def test_a_cohort_of_nobody_is_a_dash_and_not_a_zero():
     ax = plot_triangle(retention(log))
     dashes = [each for each in ax.collections if isinstance(each, PathCollection)][1]
     assert {tuple(place) for place in dashes.get_offsets()} == {(1, 2.5), (2, 2.5), (1, 3.5)}
+
+
+def test_what_a_report_leaves_out_is_not_called_a_cohort_of_nobody():
+    rows = [(f"c{i}", "order", 0) for i in range(20)] + [(f"c{i}", "order", 31) for i in range(2)]
+    ax = plot_triangle(Mask(5).over(retention(make_log(rows, observed_until=60))))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [say("core.suppressed")]
 
 
 def test_what_rounds_to_nothing_is_not_shown_as_zero():
