@@ -84,9 +84,11 @@ def test_no_small_count_stands_in_a_triangle_or_its_margins(log):
 
 
 def test_no_count_of_a_groups_cohorts_is_known_or_drawn():
-    rows = [(f"{kind}{i}", "A", day, kind) for kind in "xy" for i in range(30) for day in (i % 14, i % 14 + 7 * (i % 3))]
+    days = [(i, day) for i in range(30) for day in (i % 14, i % 14 + 7 * (i % 3))]
+    rows = [(f"{kind}{i}", "A", day, kind) for kind in "xy" for i, day in days]
     rows += [("z1", "A", 0, "z"), ("z2", "A", 0, "z")]  # whose own size isn't known either
-    result = Mask(MIN_N).over(jk.retention(make_log(rows, columns=["kind"], observed_until=60), period="week", by="kind"))
+    log = make_log(rows, columns=["kind"], observed_until=60)
+    result = Mask(MIN_N).over(jk.retention(log, period="week", by="kind"))
     assert result.table[["base", "back", "back_rate"]].isna().all(axis=None)
     assert result.summary["back_rate"].notna().any()
     assert len(result.figure().axes) == 1  # the curves, no triangle for each group
