@@ -159,6 +159,8 @@ def _mark(ax: Axes, cells: Any, states: Any, middles: Any) -> None:
 
     for marked, marker, colour, _ in _marks(cells, states):
         rows, columns = np.nonzero(marked)
+        if not len(rows):
+            continue
         if _is_large(cells):
             squares = _squares(rows, columns, middles)
             ax.add_collection(PolyCollection(squares, facecolors=colour, edgecolors=colour, linewidths=0.3))

@@ -249,8 +249,8 @@ def test_an_error_that_nobody_meets_any_more_may_be_compared_with_what_it_was():
 def test_what_does_not_apply_is_no_part_of_a_rows_name():
     log = jk.load_sample("guitar_shop_small")
     asked = {"within": "14d", "target": {"order": 1.0}, "by": [], "causes": {"error": "payment_error"}}
-    found = jk.compare(*(jk.opportunities(log, ["checkout", "order"], replicates=20, **asked) for _ in "ab"))
-    assert "leak.checkout.order.target.lost_customers.difference" in found.metrics()["name"].tolist()
+    found = jk.compare(*(jk.opportunities(log, ["cart", "order"], replicates=20, **asked) for _ in "ab"))
+    assert "leak.cart.order.target.lost_customers.difference" in found.metrics()["name"].tolist()
     assert not found.shown()["compared"].str.contains("–").any()
 
 
