@@ -133,7 +133,7 @@ def friction_rows(
         exposed = divide(stacked[..., 0].sum(axis=0), stacked[..., :2].sum(axis=(0, 2)))
         row: dict[str, Any] = {"kind": "friction", "step": names[0], "next_step": names[-1], "cause": cause, "by": None}
         row |= {"segment": None, "target": "same page", "customers": int(met)}
-        row["losses"] = _losses(met, -difference, everybody, len(names))
+        row["losses"] = _losses(met, 0.0 - difference, everybody, len(names))
         row |= {"rate": exposed[1], "target_rate": exposed[1] - difference[1]}
         rows.append(row)
     return rows
