@@ -61,8 +61,8 @@ def word(name: str, *, language: str | None = None) -> str:
 
     Examples
     --------
-    >>> word("core.so_far"), word("touchpoint", language="he"), word("utm_medium")
-    ('so far', 'נקודת מגע', 'utm_medium')
+    >>> word("core.none"), word("touchpoint", language="he"), word("utm_medium")
+    ('none', 'נקודת מגע', 'utm_medium')
     """
     spoken = check_language(language)
     known = catalogue(spoken)

@@ -6,6 +6,8 @@ import pytest
 
 from journeykit.errors import ParameterError
 from journeykit.journey import StageModel
+from journeykit.text import has_label
+from journeykit.text.languages import languages
 from tests.helpers import make_log
 
 
@@ -201,3 +203,9 @@ def test_a_narrowed_log_keeps_the_sub_stages_that_its_past_decided():
     renamed = log.with_touchpoints({"*": "anything"})
     assert renamed.column("stage").tolist() == log.column("stage").tolist()
     assert renamed.column("sub_stage").isna().all()  # nothing is known of such a touchpoint
+
+
+@pytest.mark.parametrize("code", languages())
+def test_the_shipped_stages_have_words_in_every_language(code):
+    shipped = {*StageModel.digital().stages, *StageModel.ecommerce().stages}
+    assert [stage for stage in shipped if not has_label(stage, language=code)] == []

@@ -91,9 +91,9 @@ def test_headings_are_labels_and_properties_stay_as_they_are():
 
 
 def test_words_of_ours_are_translated_and_names_from_data_are_not():
-    table = pd.DataFrame({"status": ["unfinished", "core.so_far"], "touchpoint": ["unfinished", "(missing)"]})
+    table = pd.DataFrame({"status": ["unfinished", "core.suppressed"], "touchpoint": ["unfinished", "(missing)"]})
     page = Page(html_table(table, language="he"))
-    assert page.cells[2:] == ["טרם הסתיים", "unfinished", "עד כה", "(חסר)"]
+    assert page.cells[2:] == ["טרם הסתיים", "unfinished", "מעט מכדי להציג", "(חסר)"]
     assert Page(html_table(table, language="he", words=())).cells[2] == "unfinished"
 
 
