@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.covariates import TAKEN, named, refuse_without_times
+from journeykit.analyses.churn.covariates import TAKEN, each_once, named, refuse_without_times
 from journeykit.analyses.churn.question import KEPT, Changing, Codes, Query, Spans, Starts
 from journeykit.analyses.churn.rules import Contract
 from journeykit.errors import ParameterError
@@ -82,7 +82,7 @@ def split(log: InteractionLog, query: Query, starts: Starts, spans: Spans) -> Ro
     changes = {name: _changes(log, how, starts, spans, kept, wait) for name, how in query.changing.items()}
     # Ages at which anything changes while the span is watched, each once.
     keys = [_key(each.span, each.age) for each in changes.values()]
-    key = np.unique(np.concatenate([np.zeros(0, np.int64), *keys]))
+    key = each_once(np.concatenate([np.zeros(0, np.int64), *keys]))
     span, age = key >> 32, (key & (2**32 - 1)) - 2**31
     inside = (age > spans.enters[span]) & (age < spans.duration[span])
     first = _key(kept, spans.enters[kept].astype(np.int64))

@@ -138,3 +138,10 @@ def by_day(customer: npt.NDArray[Any], day: npt.NDArray[Any]) -> Codes:
     """Put customer and day in one number, in the order of a log's events."""
     key: Codes = customer.astype(np.int64) * 2**32 + day
     return key
+
+
+def each_once(keys: Codes) -> Codes:
+    """Sort, and keep one of equal ones: for millions of packed keys a sort is many times as fast as `np.unique`."""
+    rising = np.sort(keys, kind="stable")  # long runs of them mostly rise already
+    kept: Codes = rising[np.append(True, rising[1:] != rising[:-1])[: len(rising)]]
+    return kept

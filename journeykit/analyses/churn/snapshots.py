@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.covariates import TAKEN, by_day, named, read_at_start, refuse_without_times
+from journeykit.analyses.churn.covariates import TAKEN, by_day, each_once, named, read_at_start, refuse_without_times
 from journeykit.analyses.churn.query import range_of_days, settle
 from journeykit.analyses.churn.question import COVARIATE, KEPT, Codes, Query, Starts
 from journeykit.analyses.churn.rules import Contract, Inactivity, whole_days
@@ -220,7 +220,7 @@ def _tenancy(log: InteractionLog, query: Query) -> _Tenancy:
     from_day[starts.customer[one_each & kept]] = first[one_each & kept]
     counts = marks & (log.days > from_day[log.customer_codes])
     began = by_day(starts.customer[kept], first[kept])
-    active = np.unique(np.concatenate([began, by_day(log.customer_codes[counts], log.days[counts])]))
+    active = each_once(np.concatenate([began, by_day(log.customer_codes[counts], log.days[counts])]))
     exits = starts.day.astype(np.int64) + each.duration
     return _Tenancy(starts, kept, active, exits, each.ends.astype(np.int64))
 

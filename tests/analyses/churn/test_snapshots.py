@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from journeykit.analyses.churn import Cancel, Contract, Inactivity, tenures
+from journeykit.analyses.churn.covariates import each_once
 from journeykit.analyses.churn.snapshots import snapshots
 from journeykit.errors import ParameterError
 from journeykit.journey import Step
@@ -138,3 +139,9 @@ def test_a_snapshot_of_the_last_day_has_no_outcome_yet():
     found = snapshots(log, stamp(39), churn=Inactivity("20d"))
     assert found[["customer", "recency_days", "duration_days", "event"]].values.tolist() == [["b", 9, 0, False]]
     assert np.issubdtype(found["age_days"].dtype, np.integer)
+
+
+def test_keys_are_kept_once_in_order():
+    keys = np.random.default_rng(0).integers(0, 40, 300) * 2**32 + np.random.default_rng(1).integers(-9, 9, 300)
+    assert each_once(keys).tolist() == sorted(set(keys.tolist()))
+    assert each_once(keys[:0]).tolist() == []
