@@ -21,7 +21,7 @@ STEP = 5e-3
 SHORT_STEP = 1e-4
 """Step of differences of first order."""
 
-NEAR, NEAR_RIDGE = 1e-6, 1e-4
+NEAR, NEAR_RIDGE = 1e-8, 1e-4
 """How much higher the logarithm of the likelihood may still be, by its slope and curvature, where we stop; the second
 on a ridge."""
 
@@ -30,6 +30,9 @@ RIDGE = 0.1
 
 FLAT = 1e-8
 """Curvature, as a share of the largest, below which differences cannot tell it from none."""
+
+FIRST_STEPS, MOST_STEPS = 10, 200
+"""Steps up from each start, and from the best of where these led."""
 
 EDGE = 15.0
 """Logarithm of a parameter beyond which it is on its way to 0 or to infinity."""
@@ -102,9 +105,10 @@ def maximise(
 ) -> Maximum:
     """Find the parameters that make a likelihood largest.
 
-    From each start the way up is looked for by the quasi-Newton method of
-    Broyden, Fletcher, Goldfarb and Shanno, on the scale of logarithms; from
-    the best end on by Newton's, until by slope and curvature less than
+    From each start the way up is looked for by some steps of the quasi-Newton
+    method of Broyden, Fletcher, Goldfarb and Shanno, on the scale of
+    logarithms, and from the best end by more of them; on from there by
+    Newton's, until by slope and curvature less than
     `NEAR` is left to gain; or `NEAR_RIDGE` where two parameters run away
     together and it hardly matters. What ends elsewhere is an error.
 
@@ -140,18 +144,21 @@ def maximise(
         return fall
 
     first, exact = loss(coarse or log_likelihood), loss(log_likelihood)
-    ends = []
-    for start in starts:
-        scale = max(1.0, abs(first(np.log(start))))  # the sum over many customers would drown the step's tolerance
-        found: Any = minimize(
-            partial(_scaled, first, scale),
-            np.log(start),
-            method="BFGS",
-            options={"maxiter": 200, "gtol": 1e-6},
-        )
-        ends.append(found)
-    logs = min(ends, key=lambda end: float(end.fun)).x
-    logs, curvature = _climb(exact, first, logs)
+
+    def end_of(starts: Sequence[Floats], steps: int) -> Floats:
+        """Go up from each start, and say where the best of them came to."""
+        ends = []
+        for start in starts:
+            scale = max(1.0, abs(first(start)))  # the sum over many customers would drown the step's tolerance
+            options: Any = {"maxiter": steps, "gtol": 1e-6}
+            found: Any = minimize(partial(_scaled, first, scale), start, method="BFGS", options=options)
+            ends.append(found)
+        return np.asarray(min(ends, key=lambda end: float(end.fun)).x)
+
+    all_starts = [np.log(start) for start in starts]
+    logs, curvature = _climb(exact, first, end_of([end_of(all_starts, FIRST_STEPS)], MOST_STEPS))
+    if curvature is None:  # what was best after a few steps may have led astray
+        logs, curvature = _climb(exact, first, end_of(all_starts, MOST_STEPS))
     if curvature is None:
         reached = float(log_likelihood(np.exp(np.clip(logs, -60, 60))))
         far = ", ".join(f"{name} = {np.exp(log):.3g}" for name, log in zip(names, logs, strict=True))

@@ -17,7 +17,7 @@ from journeykit.estimators.pareto_nbd import ParetoNbd
 
 Floats = npt.NDArray[np.float64]
 
-COARSE_ABOVE = 3_000
+COARSE_ABOVE = 1_000
 """Combinations above which the way up is looked for with rounded times."""
 
 STEPS = 50
