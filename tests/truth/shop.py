@@ -22,7 +22,7 @@ STAGES = ("awareness", "consideration", "purchase", "retention", "advocacy")
 WITHIN = "22d"
 FIRST_WITHIN = "30d"
 FUNNEL_MONTHS = 3
-TREND_UNTIL = "2023-04-01"
+SEEN_UNTIL = "2023-04-01"
 TREND_LOGS = 20  # of 100,000 customers each: their rates are exact to half a tenth of a point
 TREND_MONTHS = ("2023-01", "2023-02", "2023-03")
 TRY_AGAIN = replace(ShopParameters(), again=0.9, again_from_day=31, again_after=Delay(0.0, (0, 0), 3.0, 10))
@@ -53,10 +53,10 @@ def funnel_log(customers: int, seed: int) -> jk.InteractionLog:
     return log.with_stages(jk.StageModel.digital())
 
 
-def trend_log(customers: int, seed: int) -> jk.InteractionLog:
-    """As many customers of four months, of which three are seen: the rest of the last month's windows is to come."""
+def followed_log(customers: int, seed: int) -> jk.InteractionLog:
+    """As many customers of four months: seen until SEEN_UNTIL, the last month's windows are to come."""
     log, _ = jk.simulate_journeys(customers * 4 // 3, months=FUNNEL_MONTHS + 1, parameters=TRY_AGAIN, rng=seed)
-    return log.with_stages(jk.StageModel.digital()).between(log.starts_at, TREND_UNTIL)
+    return log.with_stages(jk.StageModel.digital())
 
 
 def monthly(log: jk.InteractionLog) -> FunnelTrend:

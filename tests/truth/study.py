@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,17 @@ from tests.truth import naive, shop
 CUSTOMERS = 2000
 OURS = "journeykit"
 COLUMNS = ["seed", "quantity", "segment", "cell", "route", "estimate", "low", "high", "n", "truth"]
+NONE = (np.nan, np.nan, CUSTOMERS, np.nan)
+"""No interval, and nothing that would be true: for what only describes a log."""
+PIECE = 25
+"""Logs that are kept at once."""
 Row = tuple[Any, ...]
 
 
 def funnel_study(seed: int, customers: int = CUSTOMERS) -> Iterator[Row]:
     log = shop.funnel_log(customers, seed)
+    yield ("immature_share", shop.ALL, "", OURS, shop.immature_share(log), *NONE)
+    yield ("reentering_share", shop.ALL, "", OURS, shop.share_who_reenter(log), *NONE)
     yield from _conversion(log)
     for entry, within, prefix in (("any", shop.WITHIN, ""), ("first", shop.FIRST_WITHIN, "first_")):
         true = shop.true_funnel(entry)
@@ -40,7 +47,24 @@ def funnel_study(seed: int, customers: int = CUSTOMERS) -> Iterator[Row]:
                 yield (f"{prefix}reach_rate", segment, stage, route, *found, true.loc[(segment, stage), "reach_rate"])
                 if entry == "first":  # the same question: within the window of the first entry
                     yield ("curve_rate", segment, stage, route, *found, true.loc[(segment, stage), "reach_rate"])
-    yield from _trend(shop.trend_log(customers, seed))
+    whole = shop.followed_log(customers, seed)
+    seen = whole.between(whole.starts_at, shop.SEEN_UNTIL)
+    yield from _followed(seen, whole)
+    yield from _trend(seen)
+
+
+def _followed(seen: jk.InteractionLog, whole: jk.InteractionLog) -> Iterator[Row]:
+    """Compare mature rates with those of the same entries in a log that goes on for a month; here that is the truth."""
+    mature_until = seen.ends_at - pd.Timedelta(shop.WITHIN)
+    for by in (None, "segment"):
+        options = {"within": shop.WITHIN, "by": by}
+        ours = jk.stage_funnel(seen, **options).table
+        full = jk.stage_funnel(whole, **options, between=(None, mature_until), maturity="all").table
+        for row, truth in zip(ours.to_dict("records"), full.to_dict("records"), strict=True):
+            found = [row[f"reach_rate{side}"] for side in ("", "_low", "_high")]
+            assert (row.get("segment"), row["stage"]) == (truth.get("segment"), truth["stage"])
+            where = (row.get("segment", shop.ALL), row["stage"])
+            yield ("followed_rate", *where, OURS, *found, row["customers_mature"], truth["reach_rate"])
 
 
 def _conversion(log: jk.InteractionLog) -> Iterator[Row]:
@@ -128,20 +152,37 @@ STUDIES: dict[str, Callable[[int], Iterator[Row]]] = {
 FIRST_SEED = {"funnel": 100_000, "retention": 200_000, "churn": 300_000}
 
 
-def run(study: str, logs: int, *, processes: int = 1) -> pd.DataFrame:
-    """Simulate and analyse so many logs, the seeds from `FIRST_SEED` on; one row an estimate."""
-    seeds = range(FIRST_SEED[study], FIRST_SEED[study] + logs)
+def run(study: str, logs: int, *, processes: int = 1, keep: Path | None = None) -> pd.DataFrame:
+    """Simulate and analyse so many logs, the seeds from `FIRST_SEED` on; one row an estimate.
+
+    With a folder to `keep` them in, what was found so far is there when it is
+    stopped and begun again; a folder is for one state of the code.
+    """
+    first = FIRST_SEED[study]
+    pieces = [range(first, first + logs)[i : i + PIECE] for i in range(0, logs, PIECE)]
     if processes == 1:
-        parts = [one_log(study, seed) for seed in seeds]
+        parts = [_piece(study, seeds, map, keep) for seeds in pieces]
     else:
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            parts = list(pool.map(partial(one_log, study), seeds, chunksize=10))
-    frame = pd.DataFrame([row for part in parts for row in part], columns=COLUMNS)
+            parts = [_piece(study, seeds, pool.map, keep) for seeds in pieces]
+    frame = pd.concat(parts, ignore_index=True)
     # A median, or a bound of it, that is not reached lies beyond all that is. Other estimates without one say nothing.
     median = frame["quantity"].str.endswith("median_days")
     low, high = (frame[side].mask(frame[side].isna() & median, np.inf) for side in ("low", "high"))
     known = low.notna() & high.notna() & frame["truth"].notna()
     return frame.assign(covers=((low <= frame["truth"]) & (frame["truth"] <= high)).where(known))
+
+
+def _piece(study: str, seeds: range, apply: Callable[..., Any], keep: Path | None) -> pd.DataFrame:
+    path = None if keep is None else keep / f"{study}-{seeds[0]}-{seeds[-1]}.pickle"
+    if path is not None and path.exists():
+        return pd.read_pickle(path)
+    found = pd.DataFrame([row for rows in apply(partial(one_log, study), seeds) for row in rows], columns=COLUMNS)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found.to_pickle(path.with_suffix(".part"))
+        path.with_suffix(".part").rename(path)  # whole or not there
+    return found
 
 
 def one_log(study: str, seed: int) -> list[Row]:
