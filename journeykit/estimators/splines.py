@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,47 @@ def spline_basis(values: Any, knots: Any) -> Floats:
     [[0.0, 0.0], [2.0, 0.25], [4.0, 3.0]]
     """
     x, k = np.asarray(values, dtype=np.float64), np.asarray(knots, dtype=np.float64)
-    columns = [x]
-    if len(k) >= 3:
-        wide = k[-1] - k[-2]
-        tails = [np.maximum(x - knot, 0) ** 3 for knot in k]
-        for j in range(len(k) - 2):
-            bend = tails[j] - tails[-2] * (k[-1] - k[j]) / wide + tails[-1] * (k[-2] - k[j]) / wide
-            columns.append(bend / (k[-1] - k[0]) ** 2)
-    return np.column_stack(columns)
+    columns = np.empty((len(x), spline_size(k)))
+    columns[:, 0] = x
+    for j, bend in enumerate(_bends(x, k), start=1):
+        columns[:, j] = bend
+    return columns
+
+
+def spline_size(knots: Any) -> int:
+    """Number of columns of a spline."""
+    return max(1, len(knots) - 1)
+
+
+def spline_sum(values: Any, knots: Any, coefficients: Any) -> Floats:
+    """Add up the columns of a spline times their coefficients, without laying them out.
+
+    Examples
+    --------
+    >>> spline_sum([0, 2, 4], [1, 2, 3], [1, 2]).tolist()
+    [0.0, 2.5, 10.0]
+    """
+    x, k = np.asarray(values, dtype=np.float64), np.asarray(knots, dtype=np.float64)
+    total: Floats = x * coefficients[0]
+    for coefficient, bend in zip(coefficients[1:], _bends(x, k), strict=True):
+        total += bend * coefficient
+    return total
+
+
+def _bends(x: Floats, knots: Floats) -> Iterator[Floats]:
+    """Yield what each knot but two adds to a straight line."""
+    if len(knots) < 3:
+        return
+    wide, whole = knots[-1] - knots[-2], (knots[-1] - knots[0]) ** 2
+    last, before = _tail(x, knots[-1]), _tail(x, knots[-2])
+    for knot in knots[:-2]:
+        bend = _tail(x, knot)
+        bend -= before * ((knots[-1] - knot) / wide)
+        bend += last * ((knots[-2] - knot) / wide)
+        bend /= whole
+        yield bend
+
+
+def _tail(x: Floats, knot: float) -> Floats:
+    beyond = np.maximum(x - knot, 0.0)
+    return np.asarray(beyond * beyond * beyond)

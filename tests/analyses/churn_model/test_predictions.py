@@ -1,5 +1,8 @@
 """Who is next: what must be so whatever the data, what can be worked out by hand, and what nobody may know."""
 
+from functools import cache
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -81,6 +84,43 @@ def test_reasons_add_up_to_the_score():
     differences = score - reasons.sum(axis=1)
     np.testing.assert_allclose(differences, differences.iloc[0], atol=1e-8)
     assert set(reasons) >= {"recency_days", "rhythm_days", "active_days", "age_days", "kind"}
+
+
+@pytest.mark.parametrize("rich", [False, True])
+def test_reasons_are_the_mean_over_all_orders_in_which_they_could_be_told(rich, monkeypatch):
+    from journeykit.analyses.churn.model import landmark as module
+    from journeykit.analyses.churn.model.covariates import design_of, settle_terms
+    from journeykit.analyses.churn.model.foresight import past_of
+
+    if rich:
+        monkeypatch.setattr(module, "ENOUGH", 50)
+        monkeypatch.setattr(module, "ENOUGH_A_COLUMN", 1)
+    past = past_of(MODEL, 60).assign(size=lambda rows: rows["customer"] % 7)
+    terms = settle_terms(past, ["size", "kind"], past["event"].to_numpy())
+    landmark = module.fit_landmark(past, terms, 60, 60)
+    assert landmark.crossed == (("recency", "active") if rich else ())
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 5)
+    rows, usual = past.iloc[7:400:57], past.iloc[[3]].assign(kind="lasting", size=3)
+    usual = usual.assign(rhythm_days=module.rhythm_of(usual, 60))
+    reasons = landmark.contributions(rows, usual)
+
+    @cache
+    def score(own, i):
+        mine, other = (module.habits_of(each, 60) for each in (rows.iloc[[i]], usual))
+        habits = {name: mine[name] if name in own else other[name] for name in mine}
+        known = {name: (rows.iloc[[i]] if name in own else usual)[name].to_numpy() for name in ("size", "kind")}
+        x = design_of(landmark.terms, pd.DataFrame(known))[0].to_numpy()
+        scales = module.scales_of(habits, 60)
+        columns = [landmark.bends.columns(habits), x, *(x * scales[name] for name in landmark.crossed)]
+        return (np.column_stack(columns) @ landmark.fit.coefficients[1:]).item()
+
+    names = ["recency_days", "rhythm_days", "active_days", "age_days", "size", "kind"]
+    for i in range(len(rows)):
+        slow = dict.fromkeys(names, 0.0)
+        for order in permutations(names):
+            for k, name in enumerate(order):
+                slow[name] += (score(frozenset(order[: k + 1]), i) - score(frozenset(order[:k]), i)) / 720
+        assert reasons[names].iloc[i].tolist() == pytest.approx(list(slow.values()), abs=1e-9)
 
 
 def test_the_brief_kind_leaves_sooner_and_that_is_a_reason():

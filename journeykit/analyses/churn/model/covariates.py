@@ -80,9 +80,8 @@ class Term:
             filled = np.where(missing, self.usual, numbers)
             columns = [filled, missing.astype(float)] if self.has_missing else [filled]
             return np.column_stack(columns), np.zeros(len(numbers), bool)
-        names = as_names(values)
+        codes, there = coded(values)
         known = (self.reference, *self.levels, *self.joined)
-        there, codes = np.unique(names, return_inverse=True)
         other = self.levels.index(JOINED) if JOINED in self.levels else -1
         place = np.array(
             [
@@ -96,11 +95,11 @@ class Term:
             dtype=np.int64,
         )
         unseen = np.array([name not in known for name in there], dtype=bool)
-        found = np.zeros((len(names), len(self.levels)))
-        at = place[codes] if len(names) else np.zeros(0, np.int64)
+        found = np.zeros((len(codes), len(self.levels)))
+        at = place[codes]
         rows = np.flatnonzero(at >= 0)
         found[rows, at[rows]] = 1.0
-        return found, unseen[codes] if len(names) else np.zeros(0, bool)
+        return found, unseen[codes]
 
 
 def as_numbers(values: Any, name: str) -> Floats:
@@ -116,9 +115,20 @@ def as_numbers(values: Any, name: str) -> Floats:
 
 def as_names(values: Any) -> npt.NDArray[Any]:
     """Read names, with one for missing."""
-    series = pd.Series(values)
-    series = series.astype(object)
-    return np.asarray(series.where(series.notna(), MISSING).astype(str).to_numpy(), dtype=object).astype(str)
+    codes, names = coded(values)
+    return names[codes]
+
+
+def coded(values: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Read names as places in a sorted list of those that occur."""
+    codes, levels = pd.factorize(pd.Series(values))
+    there = [str(level) for level in levels]
+    if (codes < 0).any():
+        codes = np.where(codes < 0, len(there), codes)
+        there.append(MISSING)
+    # 1 and "1" read the same, and so does a level that is called as the missing are.
+    names, place = np.unique(np.array(there, dtype=str), return_inverse=True)
+    return place[codes], names
 
 
 def settle_terms(table: pd.DataFrame, names: Sequence[str], event: npt.NDArray[np.bool_]) -> tuple[Term, ...]:
@@ -135,8 +145,8 @@ def _settle(values: pd.Series, name: str, event: npt.NDArray[np.bool_]) -> Term:
             what = "never known" if len(there) == 0 else f"{there[0]:g} for everybody"
             raise ParameterError(f"covariate {name!r} explains nothing: it is {what}; leave it out")
         return Term(name, usual=float(np.median(there)), has_missing=len(there) < len(numbers), step=_step(there))
-    names = as_names(values)
-    levels, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
+    codes, levels = coded(values)
+    counts = np.bincount(codes)
     if len(levels) == 1:
         raise ParameterError(
             f"covariate {name!r} explains nothing: it is {str(levels[0])!r} for everybody; leave it out"
@@ -217,8 +227,8 @@ def usual_of(terms: Sequence[Term], table: pd.DataFrame) -> dict[str, float]:
             there = numbers[~np.isnan(numbers)]
             value: Any = float(np.median(there)) if len(there) else term.usual
         else:
-            names, counts = np.unique(as_names(table[term.name]), return_counts=True)
-            value = str(names[np.argmax(counts)]) if len(names) else term.usual
+            codes, names = coded(table[term.name])
+            value = str(names[np.argmax(np.bincount(codes))]) if len(codes) else term.usual
         row, _ = term.design(pd.Series([value]))
         usual |= dict(zip(term.columns, row[0].tolist(), strict=True))
     return usual

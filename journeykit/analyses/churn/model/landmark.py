@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import factorial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.model.covariates import Term, design_of
+from journeykit.analyses.churn.model.covariates import Term, contributions, design_of
 from journeykit.errors import ParameterError
 from journeykit.estimators.cloglog import CloglogFit, cloglog_fit
 from journeykit.estimators.proportions import Floats
-from journeykit.estimators.splines import spline_basis, spline_knots
+from journeykit.estimators.splines import spline_basis, spline_knots, spline_size, spline_sum
 
 HABITS = ("recency_days", "rhythm_days", "active_days", "age_days", "comebacks")
 """What is known of every customer at any date, beside the covariates."""
@@ -24,13 +23,46 @@ FEWEST_CROSSINGS = 50
 ENOUGH = 5000
 """Who left, and who stayed, from which on finer curves are learned."""
 
+ENOUGH_A_COLUMN = 100
+"""The same, for each column that lets covariates act otherwise for some than for others."""
+
 PENALTY = 1.0
 """A slight penalty, as of one observation a coefficient: splines of few customers stay calm."""
 
 
 Habits = Mapping[str, Floats]
-SHARED = ("recency_days", "rhythm_days", "active_days")
-"""Habits that act together: what each contributes is averaged over the orders in which they could be told."""
+LEANS_ON = {
+    "recency": ("recency_days",),
+    "rhythm": ("rhythm_days",),
+    "left": ("recency_days", "rhythm_days"),
+    "overdue": ("recency_days", "rhythm_days"),
+    "active": ("active_days",),
+    "once": ("active_days",),
+    "twice": ("active_days",),
+    "age": ("age_days",),
+    "comebacks": ("comebacks",),
+}
+"""Scale → the habits that it is made of."""
+
+CROSSED = ("recency", "active")
+"""Scales on which covariates may act otherwise: what tells apart who just came says less of who is silent."""
+
+ROWS_AT_ONCE = 16_384
+"""So few that what is computed of them stays in the processor's cache."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns that one scale makes: itself, or a smooth curve of it; times another scale."""
+
+    scale: str
+    times: str = ""
+    bent: bool = False
+
+    @property
+    def habits(self) -> tuple[str, ...]:
+        """The habits that it looks at: one or two."""
+        return tuple(dict.fromkeys([*LEANS_ON[self.scale], *LEANS_ON.get(self.times, ())]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,27 +74,63 @@ class Bends:
     with_comebacks: bool
     rich: bool = False
 
-    def columns(self, habits: Habits) -> dict[str, Floats]:
-        """Lay out each habit's columns; those of `SHARED` stand together, under one name."""
-        scales = scales_of(habits, self.limit)
-        shared = [
-            *(self._bend(name, scales) for name in ("recency", "left", "overdue", "rhythm", "active")),
-            scales["once"][:, np.newaxis],
-            (scales["rhythm"] * scales["left"])[:, np.newaxis],
-            (scales["active"] * scales["recency"])[:, np.newaxis],
-        ]
+    def parts(self) -> list[Part]:
+        """List what the columns are made of, in their order."""
+        found = [Part(name, bent=True) for name in ("recency", "left", "overdue", "rhythm", "active")]
+        found += [Part("once"), Part("rhythm", "left"), Part("active", "recency")]
         if self.rich:  # silence means another thing for who came once or twice, often or seldom
-            recency = self._bend("recency", scales)
-            for each in ("once", "twice", "active", "rhythm"):
-                shared.append(recency * scales[each][:, np.newaxis])
-            shared.append(scales["twice"][:, np.newaxis])
-        found = {"": np.column_stack(shared), "age_days": self._bend("age", scales)}
-        if self.with_comebacks:
-            found["comebacks"] = scales["comebacks"][:, np.newaxis]
-        return found
+            found += [Part("recency", each, bent=True) for each in ("once", "twice", "active", "rhythm")]
+            found.append(Part("twice"))
+            # … and age for who came often, is silent, or has a slow rhythm: all that is long ago, or not yet.
+            found += [Part("age", each, bent=True) for each in ("active", "recency", "rhythm")]
+        return [*found, Part("age", bent=True), *([Part("comebacks")] if self.with_comebacks else [])]
 
-    def _bend(self, name: str, scales: Mapping[str, Floats]) -> Floats:
-        return spline_basis(scales[name], self.knots[name])
+    def size(self, part: Part) -> int:
+        """Count the columns of a part."""
+        return spline_size(self.knots[part.scale]) if part.bent else 1
+
+    def columns(self, habits: Habits) -> Floats:
+        """Lay out the columns of customers."""
+        scales = scales_of(habits, self.limit)
+        found = []
+        for part in self.parts():
+            own = scales[part.scale]
+            columns = spline_basis(own, self.knots[part.scale]) if part.bent else own[:, np.newaxis]
+            found.append(columns * scales[part.times][:, np.newaxis] if part.times else columns)
+        return np.column_stack(found)
+
+    def contributions(self, mine: Habits, usual: Habits, coefficients: Floats) -> dict[str, Floats]:
+        """What each habit adds to the score, against that of one usual customer.
+
+        What two habits add together is shared as Shapley (1953) does: the mean
+        over the two orders in which they could be told.
+        """
+        worlds: dict[frozenset[str], Mapping[str, Floats]] = {}
+
+        def worth(part: Part, some: Floats, own: frozenset[str]) -> Floats:
+            if own not in worlds:
+                habits = {name: mine[name] if name in own else usual[name] for name in mine}
+                worlds[own] = scales_of(habits, self.limit)
+            scales = worlds[own]
+            value = scales[part.scale]
+            value = spline_sum(value, self.knots[part.scale], some) if part.bent else value * some[0]
+            return value * scales[part.times] if part.times else value
+
+        n = len(mine["recency_days"])
+        found = {name: np.zeros(n) for name in HABITS if name != "comebacks" or self.with_comebacks}
+        place = 0
+        for part in self.parts():
+            some = coefficients[place : place + self.size(part)]
+            place += len(some)
+            whole, nothing = worth(part, some, frozenset(part.habits)), worth(part, some, frozenset())
+            if len(part.habits) == 1:
+                found[part.habits[0]] += whole - nothing
+                continue
+            first, second = part.habits
+            alone = {name: worth(part, some, frozenset([name])) for name in part.habits}
+            found[first] += (alone[first] - nothing + whole - alone[second]) / 2
+            found[second] += (alone[second] - nothing + whole - alone[first]) / 2
+        return found
 
 
 def habits_of(snapshots: pd.DataFrame, limit: int) -> dict[str, Floats]:
@@ -73,7 +141,7 @@ def habits_of(snapshots: pd.DataFrame, limit: int) -> dict[str, Floats]:
 
 def scales_of(habits: Habits, limit: int) -> dict[str, Floats]:
     """Put habits on scales on which they act: logarithms of days, and of silence in units of the usual gap."""
-    recency, gap, active = (habits[name] for name in SHARED)
+    recency, gap, active = (habits[name] for name in ("recency_days", "rhythm_days", "active_days"))
     return {
         "recency": np.log1p(recency),
         "rhythm": np.log(gap),
@@ -119,6 +187,8 @@ class Landmark:
         Of those who could cross: silent for limit − horizon days or more.
     snapshots, customers, crossings : int
         Learned from so many dates, customers at them, and crossings.
+    crossed : tuple of str
+        Scales of habits with which the effects of covariates change.
     """
 
     horizon: int
@@ -130,14 +200,14 @@ class Landmark:
     snapshots: int
     customers: int
     crossings: int
+    crossed: tuple[str, ...] = ()
 
     def predict(self, at: pd.DataFrame) -> tuple[Floats, Floats]:
         """Logarithm of the cumulative hazard of crossing, and its standard error; −∞ for those who can't yet."""
-        able = self.able(at)
         score, se = np.full(len(at), -np.inf), np.zeros(len(at))
-        if able.any():
-            design, _ = self._design(at[able])
-            score[able], se[able] = self.fit.score(design)
+        for some in pieces(np.flatnonzero(self.able(at))):
+            design, _ = lay_out(self.bends, self.terms, self.crossed, at.iloc[some])
+            score[some], se[some] = self.fit.score(design)
         return score, se
 
     def able(self, at: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -146,58 +216,57 @@ class Landmark:
 
     def contributions(self, at: pd.DataFrame, usual: pd.DataFrame) -> pd.DataFrame:
         """Contribution of each habit and covariate to the score, against the usual customer (one row)."""
-        mine, base = habits_of(at, self.limit), habits_of(usual, self.limit)
+        base = habits_of(usual, self.limit)
         base["rhythm_days"] = usual["rhythm_days"].to_numpy(dtype=np.float64)
-        own, theirs = self.bends.columns(mine), self.bends.columns(base)
-        found = _shapley(self, mine, base)
-        place = 1 + own[""].shape[1]
-        for name, columns in own.items():
-            if name:
-                found[name] = (columns - theirs[name]) @ self.fit.coefficients[place : place + columns.shape[1]]
-                place += columns.shape[1]
-        for term in self.terms:
-            away = term.design(at[term.name])[0] - term.design(usual[term.name])[0]
-            found[term.name] = away @ self.fit.coefficients[place : place + away.shape[1]]
-            place += away.shape[1]
-        return pd.DataFrame(found)
+        usual_design, _ = design_of(self.terms, usual)
+        usual_values = dict(zip(usual_design.columns, usual_design.to_numpy()[0].tolist(), strict=True))
+        place = 1 + sum(map(self.bends.size, self.bends.parts()))
+        parts = []
+        for some in pieces(np.arange(len(at))):
+            rows = at.iloc[some]
+            habits = habits_of(rows, self.limit)
+            found = self.bends.contributions(habits, base, self.fit.coefficients[1:place])
+            design, _ = design_of(self.terms, rows)
+            effects = self.fit.coefficients[place : place + design.shape[1]]
+            own = contributions(self.terms, design, effects, usual_values)
+            self._share_crossed(found, own, (habits, base), (design.to_numpy(), usual_design.to_numpy()))
+            parts.append(pd.DataFrame(found).join(own))
+        return pd.concat(parts, ignore_index=True)
 
-    def _design(self, at: pd.DataFrame) -> tuple[Floats, list[str]]:
-        return lay_out(self.bends, self.terms, at)
-
-
-def _shapley(model: Landmark, mine: Habits, base: Habits) -> dict[str, Floats]:
-    """Share out what habits that act together contribute (Shapley 1953): the mean over all orders."""
-    n, size = len(mine["recency_days"]), len(SHARED)
-    coefficients = model.fit.coefficients
-    worth = []
-    for code in range(2**size):
-        mixed = {name: mine[name] if code >> i & 1 else np.full(n, base[name][0]) for i, name in enumerate(SHARED)} | {
-            name: mine[name] for name in ("age_days", "comebacks")
-        }
-        columns = model.bends.columns(mixed)[""]
-        worth.append(columns @ coefficients[1 : 1 + columns.shape[1]])
-    found = {}
-    for i, name in enumerate(SHARED):
-        total = np.zeros(n)
-        for code in range(2**size):
-            if not code >> i & 1:
-                others = code.bit_count()
-                weight = factorial(others) * factorial(size - others - 1) / factorial(size)
-                total += weight * (worth[code | 1 << i] - worth[code])
-        found[name] = total
-    return found
+    def _share_crossed(
+        self, found: dict[str, Floats], own: pd.DataFrame, habits: tuple[Habits, Habits], designs: tuple[Floats, Floats]
+    ) -> None:
+        """Share what habits and covariates add together between the two, as above."""
+        mine, usual = (scales_of(each, self.limit) for each in habits)
+        x, x0 = designs
+        end = len(self.fit.coefficients) - x.shape[1] * len(self.crossed)
+        for scale in self.crossed:
+            effect = self.fit.coefficients[end : end + x.shape[1]]
+            end += x.shape[1]
+            found[LEANS_ON[scale][0]] += (mine[scale] - usual[scale]) * ((x + x0) @ effect) / 2
+            column = 0
+            for term in self.terms:
+                some = slice(column, column + len(term.columns))
+                own[term.name] += (mine[scale] + usual[scale]) * ((x[:, some] - x0[:, some]) @ effect[some]) / 2
+                column += len(term.columns)
 
 
-def lay_out(bends: Bends, terms: Sequence[Term], at: pd.DataFrame) -> tuple[Floats, list[str]]:
-    """Lay out a column of ones, the habits and the covariates; and whose each column is."""
-    parts, names = [np.ones((len(at), 1))], [""]
-    for name, columns in bends.columns(habits_of(at, bends.limit)).items():
-        parts.append(columns)
-        names += [name or "habits"] * columns.shape[1]
+def pieces(rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Cut a list of rows into pieces of at most `ROWS_AT_ONCE`; one, empty, of none."""
+    return np.array_split(rows, max(1, -(-len(rows) // ROWS_AT_ONCE)))
+
+
+def lay_out(bends: Bends, terms: Sequence[Term], crossed: Sequence[str], at: pd.DataFrame) -> tuple[Floats, list[str]]:
+    """Lay out a column of ones, the habits, the covariates, and these times scales of habits; and whose each is."""
     covariates, _ = design_of(terms, at)
-    parts.append(covariates.to_numpy())
-    names += [term.name for term in terms for _ in term.columns]
-    return np.column_stack(parts), names
+    whose = [term.name for term in terms for _ in term.columns]
+    names = ["", *("habits" for part in bends.parts() for _ in range(bends.size(part))), *whose]
+    habits = habits_of(at, bends.limit)
+    parts = [np.ones((len(at), 1)), bends.columns(habits), covariates.to_numpy()]
+    if crossed:
+        scales = scales_of(habits, bends.limit)
+        parts += [covariates.to_numpy() * scales[name][:, np.newaxis] for name in crossed]
+    return np.column_stack(parts), names + whose * len(crossed)
 
 
 def fit_landmark(snapshots: pd.DataFrame, terms: Sequence[Term], limit: int, horizon: int) -> Landmark:
@@ -220,12 +289,14 @@ def fit_landmark(snapshots: pd.DataFrame, terms: Sequence[Term], limit: int, hor
             f"{int(crossed.sum()):,} left within {horizon} days of the earlier dates and {int((~crossed).sum()):,} "
             f"stayed; {FEWEST_CROSSINGS} of each are needed to learn from: use a longer log or another horizon"
         )
-    bends = settle_bends(able, limit, rich=min(crossed.sum(), (~crossed).sum()) >= ENOUGH)
-    design, names = lay_out(bends, terms, able)
+    fewer = int(min(crossed.sum(), (~crossed).sum()))
+    bends = settle_bends(able, limit, rich=fewer >= ENOUGH)
+    columns = sum(len(term.columns) for term in terms) * len(CROSSED)
+    with_habits = CROSSED if bends.rich and fewer >= ENOUGH_A_COLUMN * columns else ()
+    design, names = lay_out(bends, terms, with_habits, able)
     fit = _calm_fit(design, crossed, able["customer"].to_numpy(), names)
-    return Landmark(
-        horizon, limit, bends, tuple(terms), names, fit, int(able["at"].nunique()), len(able), int(crossed.sum())
-    )
+    seen = int(able["at"].nunique()), len(able), int(crossed.sum())
+    return Landmark(horizon, limit, bends, tuple(terms), names, fit, *seen, with_habits)
 
 
 def _calm_fit(

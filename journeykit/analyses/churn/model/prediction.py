@@ -175,15 +175,14 @@ def _add_reasons(table: pd.DataFrame, rows: pd.DataFrame, reasons: pd.DataFrame)
     names = reasons.columns.to_numpy()
     values = reasons.to_numpy()
     order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :size]
+    given = [rows[name if name in rows else "recency_days"].astype(object).to_numpy() for name in names]
     for i in range(size):
         place = order[:, i]
-        table[f"reason_{i + 1}"] = names[place]
-        given = np.empty(len(rows), dtype=object)
-        for code, name in enumerate(names.tolist()):
+        value = np.empty(len(rows), dtype=object)
+        for code, source in enumerate(given):
             at = np.flatnonzero(place == code)
-            source = rows[name] if name in rows else rows["recency_days"]
-            given[at] = source.astype(object).to_numpy()[at]
-        table[f"reason_{i + 1}_value"] = given
+            value[at] = source[at]
+        table[f"reason_{i + 1}"], table[f"reason_{i + 1}_value"] = names[place], value
         table[f"reason_{i + 1}_ratio"] = np.exp(np.take_along_axis(values, place[:, np.newaxis], axis=1)[:, 0])
 
 

@@ -27,7 +27,7 @@ from journeykit.estimators.cox_prediction import Baseline
 from journeykit.journey.steps import Step
 
 FORMAT = "journeykit churn model"
-VERSION = 1
+VERSION = 2
 
 # All that a file may hold: reading makes these from their fields and runs nothing else.
 KINDS = {
