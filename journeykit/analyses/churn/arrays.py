@@ -27,7 +27,9 @@ def from_arrays(
     end = read_ends(events, len(duration))
     ids = pd.RangeIndex(len(duration)) if customers is None else pd.Index(customers)
     group = _read_segments(segments, len(duration))
-    columns: dict[str, Any] = {"customer": ids, "group": group}
+    columns: dict[str, Any] = {"customer": ids}
+    if segments is not None:
+        columns["segment"] = group
     if spells is not None:
         columns["spell"] = read_numbers(spells, "spells")
     columns |= {"enters_days": enter, "duration_days": duration, "event": end.notna().to_numpy(), "end": end.array}

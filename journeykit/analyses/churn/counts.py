@@ -31,9 +31,9 @@ def counts_of_tenures(source: Tenures) -> Counts:
     spans["end"] = pd.Categorical.from_codes(spans["end"].to_numpy() - 1, categories=table["end"].cat.categories)
     back = None
     if "comeback_days" in table:
-        ended = table[table["event"]]
-        waits, zero = ended["comeback_days"].to_numpy().astype(np.int64), np.zeros(len(ended), np.int64)
-        back = _counted(group[table["event"]], zero, waits, ended["came_back"].to_numpy().astype(np.int8))
+        ended = table["event"].to_numpy()
+        waits = table["comeback_days"].to_numpy()[ended].astype(np.int64)
+        back = _counted(group[ended], np.zeros_like(waits), waits, table["came_back"].to_numpy()[ended])
         back = back.assign(event=back["end"] > 0, limit=limit)
     old = source.summary["seen_at_start"].set_axis(pd.Index(group.cat.categories))
     ends = [str(end) for end in table["end"].cat.categories]

@@ -13,7 +13,16 @@ import pandas as pd
 
 from journeykit.analyses.churn.arrays import from_arrays
 from journeykit.analyses.churn.question import Query
-from journeykit.analyses.churn.shared import ChurnResult, by_segment, in_unit, records, rule_sentences, segment, unit_of
+from journeykit.analyses.churn.shared import (
+    ChurnResult,
+    by_segment,
+    groups_of,
+    in_unit,
+    records,
+    rule_sentences,
+    segment,
+    unit_of,
+)
 from journeykit.errors import ParameterError
 from journeykit.results.base import left_out_table, metric_table
 from journeykit.text import say
@@ -234,30 +243,34 @@ def laid_out(
     last: Any = None,
     **more: Any,
 ) -> Tenures:
-    """Count customers and ends of each group, and name columns for their reader.
+    """Count customers and ends of each group.
 
     `last` marks the rows that end a spell, where several rows make one.
     """
-    group = table["group"]
+    group = groups_of(table)
     groups = group.cat.categories
     codes, event = group.cat.codes.to_numpy(), table["event"].to_numpy()
-    whole = np.ones(len(table), bool) if last is None else last
-    old = np.zeros(len(table), bool) if seen_at_start is None else seen_at_start > 0
+    duration = table[f"duration_{unit_of(params)}"]
+
+    def count(of: Any = None) -> npt.NDArray[np.int64]:
+        if len(groups) == 1:
+            return np.array([len(codes) if of is None else np.count_nonzero(of)], dtype=np.int64)
+        return np.bincount(codes if of is None else codes[of], minlength=len(groups)).astype(np.int64)
+
+    if len(groups) == 1:
+        longest = np.array([duration.max()])
+    else:
+        longest = duration.groupby(group, observed=False).max().to_numpy()
     several = has_several(table["customer"])
-
-    def count(of: Any) -> npt.NDArray[np.int64]:
-        return np.bincount(codes[of], minlength=len(groups)).astype(np.int64)
-
-    longest = table["duration_days"].groupby(group, observed=False).max().to_numpy()
-    people = table.groupby("group", observed=False)["customer"].nunique().to_numpy() if several else count(whole)
+    people = table["customer"].groupby(group, observed=False).nunique().to_numpy() if several else count(last)
     columns: dict[str, Any] = {"group": groups, "customers": people}
     if "spell" in table:
-        columns["spells"] = count(whole)
-    columns |= {"events": count(event), "censored": count(whole & ~event)}
-    summary = pd.DataFrame(columns | {"followed_days": longest, "seen_at_start": count(old)})
-    unit = unit_of(params)
-    shown, totals = (in_unit(by_segment(frame, params["by"]), unit) for frame in (table, summary))
-    return kind(shown, totals, pd.DataFrame(), left_out_table(reasons), params, **more)
+        columns["spells"] = count(last)
+    columns |= {"events": count(event), "censored": count(~event if last is None else last & ~event)}
+    old = np.zeros(len(table), bool) if seen_at_start is None else seen_at_start > 0
+    columns |= {"followed_days": longest, "seen_at_start": count(old)}
+    summary = in_unit(by_segment(pd.DataFrame(columns), params["by"]), unit_of(params))
+    return kind(table, summary, pd.DataFrame(), left_out_table(reasons), params, **more)
 
 
 def customers_of(found: Tenures, row: int | str) -> pd.Index:

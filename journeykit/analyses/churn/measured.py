@@ -175,20 +175,27 @@ def tenures_of(log: Any, query: Query) -> Tenures:
     listed = log.tally(list_spans, query=query)
     absent = sign_ups_without_events(log, query, listed)
     listed = pd.concat([listed, absent]) if len(absent) else listed
-    reasons = left_out_reasons(listed["reason"].to_numpy(), np.ones(len(listed), np.int64))
-    rows = listed[listed["reason"].to_numpy() == KEPT]
-    ended = rows["ends"].to_numpy() > 0
-    last = rows["last"].to_numpy() > 0 if "last" in rows else np.ones(len(rows), bool)
-    started = rows["start_day"].to_numpy().astype("M8[D]").astype("M8[s]")
-    columns: dict[str, Any] = {"customer": _level(rows.index, "customer"), "group": _groups(rows.index, log.stages)}
+    reason = listed["reason"].to_numpy()
+    kept = reason == KEPT
+    out = reason[~kept]
+    reasons = left_out_reasons(out, np.ones(len(out), np.int64))
+    rows = listed[kept] if len(out) else listed
+    ends = rows["ends"].to_numpy()
+    ended = ends > 0
+    last = rows["last"].to_numpy() > 0 if "last" in rows else None
+    started = rows["start_day"].to_numpy().astype(np.int64)
+    started *= 86_400
+    columns: dict[str, Any] = {"customer": _level(rows.index, "customer")}
+    if query.by is not None:
+        columns["segment"] = _groups(rows.index, log.stages)
     if query.spells:
         columns["spell"] = _level(rows.index, "spell").to_numpy(np.int64)
     columns |= {
-        "started_at": started,
-        "enters_days": rows["enters_days"].to_numpy(np.int64),
-        "duration_days": rows["duration_days"].to_numpy(np.int64),
+        "started_at": started.view("M8[s]"),
+        f"enters_{query.unit}": rows["enters_days"].to_numpy(np.int64),
+        f"duration_{query.unit}": rows["duration_days"].to_numpy(np.int64),
         "event": ended,
-        "end": pd.Categorical.from_codes(rows["ends"].to_numpy() - 1, categories=pd.Index(query.end_names)),
+        "end": pd.Categorical.from_codes(ends - 1, categories=pd.Index(query.end_names)),
     }
     if query.back_is_seen:
         columns["came_back"] = rows["came_back"].to_numpy() > 0

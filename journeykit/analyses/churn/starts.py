@@ -21,14 +21,17 @@ from journeykit.loops.tenures import NEVER, first_rows_from, no_marks
 
 def first_starts(log: InteractionLog, query: Query, observed: Observed) -> Starts:
     """Find where each customer's first tenure begins."""
-    starts = _starts_in_log(log, query) if query.signed_up is None else _starts_by_sign_up(log, query, observed)
-    reason = starts.reason.copy()
     first_seen = log.days[log.offsets[:-1]]
+    if query.signed_up is None:
+        starts = _starts_in_log(log, query, first_seen)
+    else:
+        starts = _starts_by_sign_up(log, query, observed)
+    reason = starts.reason.copy()
     if query.washout_days is not None:
         early = first_seen < observed.begins + query.washout_days
         reason[(reason == KEPT) & early] = CODE["churn.in_washout"]
     reason[(reason == KEPT) & (starts.day > observed.last_full)] = CODE["churn.started_after"]
-    active_from = np.where(reason == KEPT, starts.active_from, NEVER).astype(np.int32)
+    active_from = np.where(reason == KEPT, starts.active_from, np.int32(NEVER))
     may_be_old = np.zeros(log.n_customers, bool)
     if query.signed_up is None and query.seen_within:
         # Who was there before the log, and had not left, must show within so many days of its beginning.
@@ -47,11 +50,12 @@ def outside(between: tuple[int | None, int | None], day: Days) -> npt.NDArray[np
     return out
 
 
-def _starts_in_log(log: InteractionLog, query: Query) -> Starts:
+def _starts_in_log(log: InteractionLog, query: Query, first_seen: Days) -> Starts:
     """Begin at the first event that counts as a start."""
-    step = query.start or query.activity
-    n = log.n_customers
-    row = log.offsets[:-1].copy() if step is None else first_rows(log, step, np.full(n, -NEVER, np.int32))
+    step, n = query.start or query.activity, log.n_customers
+    if step is None:
+        return _one_each(first_seen, log.offsets[:-1], first_seen, np.zeros(n, bool), np.zeros(n, np.int8))
+    row = first_rows(log, step, np.full(n, -NEVER, np.int32))
     found = row >= 0
     missing = CODE["churn.no_start" if query.start is not None else "churn.no_activity"]
     day = np.where(found, log.days[np.maximum(row, 0)], 0).astype(np.int32)

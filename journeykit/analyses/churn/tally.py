@@ -39,11 +39,11 @@ def list_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
         "start_day": each.start_day,
         "enters_days": each.enters,
         "duration_days": each.duration,
-        "ends": each.ends.astype(np.int64),
+        "ends": each.ends,
         "back_wait": each.back_wait,
-        "came_back": each.came_back.astype(np.int64),
-        "seen_at_start": starts.seen_at_start.astype(np.int64),
-        "reason": each.reason.astype(np.int64),
+        "came_back": each.came_back.view(np.int8),
+        "seen_at_start": starts.seen_at_start.view(np.int8),
+        "reason": each.reason,
     }
     for name, what in query.covariates.items():
         if isinstance(what, str):
@@ -56,7 +56,7 @@ def list_spans(log: InteractionLog, *, query: Query) -> pd.DataFrame:
         keys, counts = _in_rows(log, query, starts, each, keys, counts)
     levels, places = zip(*keys.values(), strict=True)
     index = pd.MultiIndex(list(levels), list(places), names=list(keys), verify_integrity=False)
-    return pd.DataFrame(counts, index=index)
+    return pd.DataFrame(counts, index=index, copy=False)
 
 
 def _in_rows(

@@ -261,6 +261,14 @@ def test_a_term_that_all_renew_has_its_row():
     assert renewals["renewed"].tolist() == [10, 10, 6, 6, 0]
 
 
+def test_a_covariate_of_a_contract_keeps_its_name():
+    log = make_log(
+        [("a", "join", 0, 14), ("b", "join", 0, 30), ("b", "pay", 7, 30)], columns=["trial_days"], observed_until=40
+    )
+    found = tenures(log, churn=WEEK, start="join", covariates=["trial_days"])
+    assert found.table[list(found.covariates)].values.tolist() == [[14], [30]]
+
+
 def test_days_are_not_taken_for_terms():
     log = make_log([("a", "join", 0), ("a", "pay", 7), ("b", "join", 0)], observed_until=40)
     curve = survival_curve(log, churn=WEEK, start="join")
