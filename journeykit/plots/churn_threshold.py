@@ -43,16 +43,48 @@ def plot_threshold(result: Any, ax: Axes | None = None) -> Axes:
 
 
 def threshold_figure(result: Any) -> Figure:
-    """Draw the curve, and beside it the share at the threshold by the active day that the silence follows."""
+    """Draw the curve, and beside it by the active day that the silence follows: curves; of segments, thresholds."""
     segments = _segments(result.by_rank)
     figure = new_figure((9.6 if segments else 8.0, 4.4))
     if not segments:
         plot_threshold(result, figure.subplots())
         return figure
-    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [2.2, 1]})
+    alone = len(segments) == 1
+    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.3 if alone else 2.2, 1]}, sharey=alone)
     plot_threshold(result, left)
-    _draw_ranks(result, right, segments)
+    if alone:
+        plot_ranks(result, right, segments[0])
+        top = max(result.table["comeback_rate_high"].max(), result.rank_curves["comeback_rate_high"].max())
+        left.set_ylim(0, min(1.02, max(1.08 * top, 2 * result.params["max_comeback_rate"])))
+        right.tick_params(labelleft=False)
+        right.set_ylabel("")
+    else:
+        _draw_ranks(result, right, segments)
     return figure
+
+
+def plot_ranks(result: Any, ax: Axes | None = None, segment: str = "") -> Axes:
+    """Draw the share who come back, a line for each active day that the silence follows; return the axes."""
+    ax = bare(new_axes(ax, size=(8.0, 4.4)), grid="y")
+    rows = rows_of(result.rank_curves, segment=segment)
+    ranks = list(dict.fromkeys(rows["active_day"])) if len(rows) else []
+    for i, rank in enumerate(ranks):
+        line = rows[rows["active_day"] == rank]
+        ax.fill_between(
+            line["limit_days"], line["comeback_rate_low"], line["comeback_rate_high"],
+            color=COLOURS[i], alpha=0.12, linewidth=0,
+        )  # fmt: skip
+        ax.plot(
+            line["limit_days"], line["comeback_rate"], color=COLOURS[i], linestyle=DASHES[i], linewidth=1.7,
+            marker=MARKERS[i], markersize=4, markevery=max(1, len(line) // 6), label=rank,
+        )  # fmt: skip
+    _frame(result, ax)
+    limit = rows_of(result.summary, segment=segment)["limit_days"].iloc[0]
+    if np.isfinite(limit):
+        ax.axvline(limit, color=MUTED, linewidth=1, linestyle=":")
+    if ranks:
+        ax.legend(frameon=False, fontsize=9, title=say("churn.axis_active_day"), title_fontsize=9, ncols=2, loc="best")
+    return ax
 
 
 def _frame(result: Any, ax: Axes) -> None:

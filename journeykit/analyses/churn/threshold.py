@@ -6,16 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from journeykit.analyses.churn.comebacks import comeback_rates, comebacks_by_rank
 from journeykit.analyses.churn.query import range_of_days
 from journeykit.analyses.churn.rules import OVERALL, Inactivity, whole_days
 from journeykit.analyses.churn.shared import ChurnResult, by_segment, nobody, records, require_segment, segment
-from journeykit.analyses.churn.silences import RANKS, Activity, Silences, count_silences, list_silent, spread
+from journeykit.analyses.churn.silences import Activity, Silences, count_silences, list_silent
 from journeykit.analyses.churn.tally import left_out_reasons
 from journeykit.errors import ParameterError
-from journeykit.estimators.proportions import wilson_rate
 from journeykit.journey.groups import in_order
 from journeykit.journey.steps import as_step
 from journeykit.log.calendar import as_timestamp
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from journeykit.log import InteractionLog
-
-MOST_ROWS = 120
-"""Limits in the table, about: more could not be told apart in a picture."""
 
 _SIDES = ("", "_low", "_high")
 
@@ -52,18 +48,21 @@ class ChurnThreshold(ChurnResult):
         meets the limit); `comeback_rate` there, with interval; `silences`,
         `customers` likewise; `longest_days`, the longest limit that is
         watched well enough (0: none).
+    rank_curves : DataFrame
+        The table by the active day (the number of purchases so far, where
+        these are the activity) that the silence follows: `segment`, `active_day`
+        ("1", "2", "3", "4+"), and the columns of `table`, at limits up to the
+        longest that is watched well enough for it.
     by_rank : DataFrame
-        At the threshold (or the longest limit, where there is none), by the
-        active day that the silence follows: `segment`, `active_day` ("1", "2",
-        "3", "4+"), `limit_days`, `silences`, `customers`, `comeback_rate`
-        with interval. Where these differ, one threshold does not fit all.
+        Of these, what stands at the threshold (or the longest limit, where
+        there is none). Where they differ, one threshold does not fit all.
     sensitivity : DataFrame
         The threshold for half, the same and twice the horizon, and the same
         for the accepted share: `segment`, `horizon_days`, `max_comeback_rate`,
         `limit_days`.
     """
 
-    by_rank: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rank_curves: pd.DataFrame = field(default_factory=pd.DataFrame)
     sensitivity: pd.DataFrame = field(default_factory=pd.DataFrame)
     activity: Activity = field(default_factory=Activity)
 
@@ -85,6 +84,20 @@ class ChurnThreshold(ChurnResult):
         days = self.summary["limit_days"].iloc[0]
         return Inactivity(f"{int(days)}d") if len(self.summary) == 1 and np.isfinite(days) else None
 
+    @property
+    def by_rank(self) -> pd.DataFrame:
+        """The curves by active day at the threshold, or the longest limit, where there is none."""
+        curves, summary = self.rank_curves, self.summary
+        if curves.empty:
+            return curves
+        limit = summary["limit_days"].fillna(summary["longest_days"])
+        if "segment" in summary:
+            limits = dict(zip(summary["segment"], limit, strict=True))
+            at = curves["limit_days"] == curves["segment"].map(limits)
+        else:
+            at = curves["limit_days"] == limit.iloc[0]
+        return curves[at].reset_index(drop=True)
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the share who come back by how long they were silent, and the threshold; return the axes."""
         from journeykit.plots.churn_threshold import plot_threshold
@@ -92,10 +105,27 @@ class ChurnThreshold(ChurnResult):
         return plot_threshold(self, ax=ax)
 
     def figure(self) -> Figure:
-        """Draw the same, with the shares by the active day that the silence follows beside it."""
+        """Draw the same, and beside it by the active day before the silence: curves; of segments, thresholds."""
         from journeykit.plots.churn_threshold import threshold_figure
 
         return threshold_figure(self)
+
+    def plot_ranks(self, ax: Axes | None = None, *, segment: str | None = None) -> Axes:
+        """Draw the share who come back, a line for each active day that the silence follows; return the axes.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+        segment : str, optional
+            Which segment, where there are several.
+        """
+        from journeykit.plots.churn_threshold import plot_ranks
+
+        names = self.summary["segment"].tolist() if "segment" in self.summary else [None]
+        if segment not in names and not (segment is None and len(names) == 1):
+            raise ParameterError(f"segment must be one of {names}, got {segment!r}")
+        return plot_ranks(self, ax=ax, segment=segment or names[0] or "")
 
     def customers(self, row: int, log: Any = None) -> pd.Index:
         """Return the customers who were ever silent for longer than a row's limit.
@@ -238,8 +268,8 @@ def churn_threshold(
     order = in_order(silences["group"].unique(), log.stages)
     groups = {name: Silences.of(silences[silences["group"] == name]) for name in order}
     chosen = {name: each.threshold(ahead, max_comeback) for name, each in groups.items()}
-    table = _table(log, asked, groups, chosen, ahead, confidence)
-    by_rank = _by_rank(log, asked, silences, groups, chosen, ahead, confidence)
+    table = comeback_rates(log, asked, groups, chosen, ahead, confidence)
+    curves = comebacks_by_rank(log, asked, silences, groups, chosen, ahead, confidence)
     params = {
         "horizon_days": ahead,
         "max_comeback_rate": max_comeback,
@@ -251,64 +281,9 @@ def churn_threshold(
         "observed_until": as_timestamp(log.observed_until, log.timezone),
         "definition": f"churn_threshold_{ahead}d/1",
     }
-    frames = (table, _summary(table, groups, chosen, ahead), by_rank, _sensitivity(groups, ahead, max_comeback))
-    table, summary, by_rank, sensitivity = (by_segment(frame, by) for frame in frames)
-    return ChurnThreshold(table, summary, pd.DataFrame(), left_out, params, log, by_rank, sensitivity, asked)
-
-
-def _table(
-    log: Any, asked: Activity, groups: dict[str, Silences], chosen: dict[str, float], horizon: int, confidence: float
-) -> pd.DataFrame:
-    shown = {name: _selection(each.limits(horizon), chosen[name]) for name, each in groups.items()}
-    every = sorted({int(limit) for limits in shown.values() for limit in limits})
-    spreads = _spreads(log, asked, every, horizon, 1, {(name, 0): each for name, each in groups.items()})
-    parts = []
-    for name, each in groups.items():
-        rows = _rates(each, shown[name], horizon, spreads.loc[[(name, 0, limit) for limit in shown[name]]], confidence)
-        rows.insert(0, "group", name)
-        parts.append(rows)
-    return pd.concat(parts, ignore_index=True)
-
-
-def _selection(limits: npt.NDArray[np.int64], chosen: float) -> npt.NDArray[np.int64]:
-    """Choose evenly among the limits, the first, the last and the chosen among them."""
-    step = max(1, int(np.ceil(len(limits) / MOST_ROWS)))
-    shown = {*limits[::step].tolist(), *limits[-1:].tolist(), *([int(chosen)] if np.isfinite(chosen) else [])}
-    return np.array(sorted(shown), dtype=np.int64)
-
-
-def _spreads(
-    log: Any, asked: Activity, limits: list[int], horizon: int, ranks: int, silences: dict[Any, Silences]
-) -> pd.DataFrame:
-    """Pass over the log once more, with the whole log's curves known."""
-    steps = {
-        key: tuple(each.risk[name].to_numpy() for name in ("time", "at_risk", "events"))
-        for key, each in silences.items()
-    }
-    return log.tally(spread, activity=asked, limits=limits, horizon=horizon, ranks=ranks, steps=steps)  # type: ignore[no-any-return]
-
-
-def _rates(
-    silences: Silences, limits: npt.NDArray[np.int64], horizon: int, spreads: pd.DataFrame, confidence: float
-) -> pd.DataFrame:
-    """Estimate the shares who come back at limits, with intervals clustered by customer."""
-    rate = silences.comebacks(limits, horizon)
-    watched = silences.at_risk(limits + horizon)
-    variance = (1 - rate) ** 2 * spreads["squares"].to_numpy()
-    inside = (rate > 0) & (rate < 1) & (variance > 0)
-    n = np.where(inside, rate * (1 - rate) / np.where(inside, variance, 1), watched)
-    low, high = wilson_rate(rate, n, confidence) if len(rate) else (rate, rate)
-    return pd.DataFrame(
-        {
-            "limit_days": limits,
-            "silences": silences.at_risk(limits + 1),
-            "customers": spreads["customers"].to_numpy(),
-            "at_risk": watched,
-            "comeback_rate": rate,
-            "comeback_rate_low": low,
-            "comeback_rate_high": high,
-        }
-    )
+    frames = (table, _summary(table, groups, chosen, ahead), curves, _sensitivity(groups, ahead, max_comeback))
+    table, summary, curves, sensitivity = (by_segment(frame, by) for frame in frames)
+    return ChurnThreshold(table, summary, pd.DataFrame(), left_out, params, log, curves, sensitivity, asked)
 
 
 def _summary(table: pd.DataFrame, groups: dict[str, Silences], chosen: dict[str, float], horizon: int) -> pd.DataFrame:
@@ -328,42 +303,6 @@ def _summary(table: pd.DataFrame, groups: dict[str, Silences], chosen: dict[str,
     ]
     summary = pd.DataFrame(parts).reindex(columns=columns)
     return summary.fillna({"silences": 0, "customers": 0}).astype({"silences": np.int64, "customers": np.int64})
-
-
-def _by_rank(
-    log: Any,
-    asked: Activity,
-    counted: pd.DataFrame,
-    groups: dict[str, Silences],
-    chosen: dict[str, float],
-    horizon: int,
-    confidence: float,
-) -> pd.DataFrame:
-    """Tell the silences apart by the active day that they follow, at the group's threshold."""
-    at = {}
-    for name, each in groups.items():
-        limits = each.limits(horizon)
-        if len(limits):
-            at[name] = int(chosen[name]) if np.isfinite(chosen[name]) else int(limits[-1])
-    of_ranks = {name: counted[counted["group"] == name] for name in at}
-    parts = {
-        (name, rank): Silences.of(rows[rows["rank"] == rank])
-        for name, rows in of_ranks.items()
-        for rank in sorted(rows["rank"].unique().tolist())
-    }
-    if not parts:
-        return pd.DataFrame()
-    spreads = _spreads(log, asked, sorted(set(at.values())), horizon, RANKS, parts)
-    found = []
-    for name, rank in parts:
-        limit = np.array([at[name]])
-        # A rank that is not watched until limit + horizon has no share.
-        if parts[name, rank].at_risk(limit + horizon)[0]:
-            rows = _rates(parts[name, rank], limit, horizon, spreads.loc[[(name, rank, at[name])]], confidence)
-            rows.insert(0, "active_day", f"{rank + 1}+" if rank == RANKS - 1 else str(rank + 1))
-            rows.insert(0, "group", name)
-            found.append(rows)
-    return pd.concat(found, ignore_index=True)
 
 
 def _sensitivity(groups: dict[str, Silences], horizon: int, max_comeback: float) -> pd.DataFrame:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from journeykit.analyses.churn import ChurnThreshold, Inactivity, churn_threshold
 from journeykit.analyses.churn import silences as silences_module
-from journeykit.analyses.churn import threshold as module
 from journeykit.analyses.churn.silences import Activity, count_silences
 from journeykit.errors import ParameterError
 from journeykit.estimators.conditional import conditional_survival
+from journeykit.estimators.proportions import wilson
 from journeykit.estimators.risk import risk_table
 from journeykit.text import has_label, language
 from tests.analyses.churn.simulation import cut, simulate
@@ -76,6 +76,25 @@ def test_the_share_who_come_back_is_the_curve_after_the_limit():
     assert found.rule == Inactivity("30d")
     row = found.table[found.table["limit_days"] == 30].iloc[0]
     assert row[["silences", "customers", "at_risk"]].tolist() == [300, 300, 300]  # at risk at 55
+
+
+def test_silences_after_the_first_active_day_have_a_curve_of_their_own():
+    # As before: 300 first silences, 100 of 10 days and 60 of 30, broken, 140 of 100; and 160 second ones that last.
+    found = churn_threshold(copies({(0, 10): 100, (0, 30): 60, (0,): 140}, 101), horizon="25d", max_comeback=0.1)
+    curves = {rank: rows.set_index("limit_days") for rank, rows in found.rank_curves.groupby("active_day")}
+    first, second = curves["1"], curves["2"]
+    assert list(curves) == ["1", "2"]
+    assert (first.index.min(), first.index.max()) == (1, 75)  # 140 are watched for 100 days
+    assert second.index.max() <= 65  # 100 for 90 days, the other 60 for 70
+    for limit, share in {1: 100 / 300, 5: 160 / 300, 9: 160 / 300, 11: 60 / 200, 29: 60 / 200, 30: 0, 31: 0}.items():
+        assert first["comeback_rate"].get(limit, share) == pytest.approx(share)
+    assert (second["comeback_rate"] == 0).all()
+    assert first.loc[30, ["silences", "customers", "at_risk"]].tolist() == [140, 140, 140]
+    assert second.loc[30, ["silences", "customers", "at_risk"]].tolist() == [160, 160, 160]
+    # One silence a customer: Wilson's interval with Greenwood's variance, which without censoring is the binomial's.
+    low, high = wilson(100, 300)
+    assert first.loc[1, ["comeback_rate_low", "comeback_rate_high"]].tolist() == pytest.approx([low, high])
+    assert found.by_rank[["active_day", "limit_days"]].values.tolist() == [["1", 30], ["2", 30]]
 
 
 def test_a_low_share_before_a_higher_one_is_no_threshold():
@@ -186,6 +205,14 @@ def test_threshold_and_shares_are_the_slow_loop_of_the_definition(rows, horizon,
         assert row.comeback_rate == pytest.approx(rates[row.limit_days])
         longer = [each for each in silences if each[2] > row.limit_days]
         assert (row.silences, row.customers) == (len(longer), len({each[0] for each in longer}))
+    for row in found.rank_curves.itertuples():
+        mine = [each for each in silences if min(each[1], 3) == "1 2 3 4+".split().index(row.active_day)]
+        s, longer = curve(mine), [each for each in mine if each[2] > row.limit_days]
+        watched = sum(each[2] >= row.limit_days + horizon for each in mine)
+        assert row.comeback_rate == pytest.approx(1 - s(row.limit_days + horizon) / s(row.limit_days))
+        assert (row.silences, row.customers) == (len(longer), len({each[0] for each in longer}))
+        assert row.at_risk == watched >= 1
+    assert set(found.by_rank.get("limit_days", [])) <= {expected, max(limits, default=0)}
 
 
 def influence_by_nudging(silences, d, horizon):
@@ -214,13 +241,22 @@ def test_variance_is_the_sum_of_squared_influences():
     log = make_log(rows, observed_until=80)
     silences = silences_of(rows, 79)
     spreads = log.tally(
-        module.spread, activity=Activity(), limits=[4, 9, 17], horizon=12, ranks=1,
+        silences_module.spread, activity=Activity(), limits=[4, 9, 17], horizon=12, ranks=1,
         steps={("overall", 0): step_arrays(silences)},
     )  # fmt: skip
     for d in (4, 9, 17):
         assert spreads.loc[("overall", 0, d), "squares"] == pytest.approx(
             influence_by_nudging(silences, d, 12), rel=1e-6
         )
+    ranked = {rank: [each for each in silences if min(each[1], 3) == rank] for rank in range(4)}
+    spreads = log.tally(
+        silences_module.spread, activity=Activity(), limits=[4, 9], horizon=12, ranks=4,
+        steps={("overall", rank): step_arrays(each) for rank, each in ranked.items()},
+    )  # fmt: skip
+    for rank, each in ranked.items():
+        for d in (4, 9):
+            expected = influence_by_nudging(each, d, 12)
+            assert spreads.loc[("overall", rank, d), "squares"] == pytest.approx(expected, rel=1e-6)
 
 
 def step_arrays(silences):
@@ -260,7 +296,7 @@ def test_in_one_piece_is_in_seven_buckets(rows, by, start):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(silences_module, "ENOUGH", 2)
         whole, merged = (churn_threshold(each, horizon="6d", by=by, start=start) for each in (log, log.in_buckets(7)))
-    for name in ("table", "summary", "by_rank", "sensitivity", "left_out"):
+    for name in ("table", "summary", "rank_curves", "by_rank", "sensitivity", "left_out"):
         pd.testing.assert_frame_equal(getattr(whole, name), getattr(merged, name))
 
 
@@ -340,7 +376,7 @@ def test_the_threshold_is_a_result(found):
 
 @pytest.mark.parametrize("code", ["en", "he"])
 def test_every_column_has_words(found, code):
-    frames = [found.table, found.summary, found.by_rank, found.sensitivity]
+    frames = [found.table, found.summary, found.rank_curves, found.sensitivity]
     assert [name for frame in frames for name in frame if not has_label(name, language=code)] == []
     with language(code):
         assert found.describe()
@@ -356,6 +392,18 @@ def test_the_picture_is_the_table(found):
         assert line.get_ydata().tolist() == rows["comeback_rate"].tolist()
     marks = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
     assert marks == found.summary["limit_days"].tolist()
+
+
+def test_the_picture_by_active_day_is_the_table_of_one_segment(found):
+    ax = found.plot_ranks(segment="web")
+    rows = found.rank_curves[found.rank_curves["segment"] == "web"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["1", "2", "3", "4+"]
+    for line, rank in zip(ax.lines, ["1", "2", "3", "4+"], strict=False):
+        drawn = rows[rows["active_day"] == rank]
+        assert line.get_xdata().tolist() == drawn["limit_days"].tolist()
+        assert line.get_ydata().tolist() == drawn["comeback_rate"].tolist()
+    with pytest.raises(ParameterError, match="segment must be one of"):
+        found.plot_ranks()
 
 
 @pytest.mark.slow
