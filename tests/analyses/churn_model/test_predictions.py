@@ -110,7 +110,7 @@ def test_reasons_are_the_mean_over_all_orders_in_which_they_could_be_told(rich, 
         habits = {name: mine[name] if name in own else other[name] for name in mine}
         known = {name: (rows.iloc[[i]] if name in own else usual)[name].to_numpy() for name in ("size", "kind")}
         x = design_of(landmark.terms, pd.DataFrame(known))[0].to_numpy()
-        scales = module.scales_of(habits, 60)
+        scales = landmark.bends.scales(habits)
         columns = [landmark.bends.columns(habits), x, *(x * scales[name] for name in landmark.crossed)]
         return (np.column_stack(columns) @ landmark.fit.coefficients[1:]).item()
 
@@ -121,6 +121,31 @@ def test_reasons_are_the_mean_over_all_orders_in_which_they_could_be_told(rich, 
             for k, name in enumerate(order):
                 slow[name] += (score(frozenset(order[: k + 1]), i) - score(frozenset(order[:k]), i)) / 720
         assert reasons[names].iloc[i].tolist() == pytest.approx(list(slow.values()), abs=1e-9)
+
+
+def test_an_age_that_nobody_had_reached_counts_as_the_highest():
+    from journeykit.analyses.churn.model.foresight import landmarks_for
+
+    bends = landmarks_for(MODEL, 60)[-1].bends
+    oldest = float(np.expm1(bends.ranges["age"][1]))
+    ages = np.array([oldest - 1, oldest, oldest + 1, 10 * oldest])
+    same = {"recency_days": 30.0, "rhythm_days": 12.0, "active_days": 4.0, "comebacks": 0.0}
+    columns = bends.columns({name: np.full(4, value) for name, value in same.items()} | {"age_days": ages})
+    assert (columns[0] != columns[1]).any()
+    assert columns[2].tolist() == columns[3].tolist() == pytest.approx(columns[1].tolist())
+
+
+def test_customers_at_several_dates_do_not_make_finer_curves(monkeypatch):
+    from journeykit.analyses.churn.model import landmark as module
+    from journeykit.analyses.churn.model.foresight import past_of
+
+    past = past_of(MODEL, 60)
+    left = (past["event"] & (past["duration_days"] <= 60)).to_numpy()
+    rows, customers = (min(f(left), f(~left)) for f in (np.sum, lambda mask: past.loc[mask, "customer"].nunique()))
+    assert customers < rows
+    for enough, rich in ((customers, True), (customers + 1, False)):
+        monkeypatch.setattr(module, "ENOUGH", enough)
+        assert module.fit_landmark(past, (), 60, 60).bends.rich == rich
 
 
 def test_the_brief_kind_leaves_sooner_and_that_is_a_reason():

@@ -21,7 +21,7 @@ HABITS = ("recency_days", "rhythm_days", "active_days", "age_days", "comebacks")
 
 FEWEST_CROSSINGS = 50
 ENOUGH = 5000
-"""Who left, and who stayed, from which on finer curves are learned."""
+"""Customers who left, and who stayed, from which on finer curves are learned."""
 
 ENOUGH_A_COLUMN = 100
 """The same, for each column that lets covariates act otherwise for some than for others."""
@@ -67,10 +67,19 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Bends:
-    """The columns that habits make: smooth curves whose knots were set by the customers learned from."""
+    """The columns that habits make: smooth curves whose knots were set by the customers learned from.
+
+    Attributes
+    ----------
+    ranges : mapping
+        Scale → the least and the largest value that was learned from. What
+        lies beyond counts as that: an age that nobody had reached before says
+        no more than the highest that somebody had.
+    """
 
     limit: int
     knots: Mapping[str, Floats]
+    ranges: Mapping[str, Floats]
     with_comebacks: bool
     rich: bool = False
 
@@ -85,13 +94,17 @@ class Bends:
             found += [Part("age", each, bent=True) for each in ("active", "recency", "rhythm")]
         return [*found, Part("age", bent=True), *([Part("comebacks")] if self.with_comebacks else [])]
 
+    def scales(self, habits: Habits) -> dict[str, Floats]:
+        """Put habits on their scales, within the ranges that were learned from."""
+        return {name: np.clip(each, *self.ranges[name]) for name, each in scales_of(habits, self.limit).items()}
+
     def size(self, part: Part) -> int:
         """Count the columns of a part."""
         return spline_size(self.knots[part.scale]) if part.bent else 1
 
     def columns(self, habits: Habits) -> Floats:
         """Lay out the columns of customers."""
-        scales = scales_of(habits, self.limit)
+        scales = self.scales(habits)
         found = []
         for part in self.parts():
             own = scales[part.scale]
@@ -110,7 +123,7 @@ class Bends:
         def worth(part: Part, some: Floats, own: frozenset[str]) -> Floats:
             if own not in worlds:
                 habits = {name: mine[name] if name in own else usual[name] for name in mine}
-                worlds[own] = scales_of(habits, self.limit)
+                worlds[own] = self.scales(habits)
             scales = worlds[own]
             value = scales[part.scale]
             value = spline_sum(value, self.knots[part.scale], some) if part.bent else value * some[0]
@@ -170,7 +183,8 @@ def settle_bends(snapshots: pd.DataFrame, limit: int, *, rich: bool) -> Bends:
     if rich:
         counts |= {"recency": 7, "rhythm": 7, "active": 7, "age": 5}
     knots = {name: spline_knots(scales[name], count) for name, count in counts.items()}
-    return Bends(limit, knots, bool((scales["comebacks"] > 0).mean() > 0.01), rich)
+    ranges = {name: np.array([each.min(), each.max()]) for name, each in scales.items()}
+    return Bends(limit, knots, ranges, bool((scales["comebacks"] > 0).mean() > 0.01), rich)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +251,7 @@ class Landmark:
         self, found: dict[str, Floats], own: pd.DataFrame, habits: tuple[Habits, Habits], designs: tuple[Floats, Floats]
     ) -> None:
         """Share what habits and covariates add together between the two, as above."""
-        mine, usual = (scales_of(each, self.limit) for each in habits)
+        mine, usual = (self.bends.scales(each) for each in habits)
         x, x0 = designs
         end = len(self.fit.coefficients) - x.shape[1] * len(self.crossed)
         for scale in self.crossed:
@@ -264,7 +278,7 @@ def lay_out(bends: Bends, terms: Sequence[Term], crossed: Sequence[str], at: pd.
     habits = habits_of(at, bends.limit)
     parts = [np.ones((len(at), 1)), bends.columns(habits), covariates.to_numpy()]
     if crossed:
-        scales = scales_of(habits, bends.limit)
+        scales = bends.scales(habits)
         parts += [covariates.to_numpy() * scales[name][:, np.newaxis] for name in crossed]
     return np.column_stack(parts), names + whose * len(crossed)
 
@@ -289,7 +303,8 @@ def fit_landmark(snapshots: pd.DataFrame, terms: Sequence[Term], limit: int, hor
             f"{int(crossed.sum()):,} left within {horizon} days of the earlier dates and {int((~crossed).sum()):,} "
             f"stayed; {FEWEST_CROSSINGS} of each are needed to learn from: use a longer log or another horizon"
         )
-    fewer = int(min(crossed.sum(), (~crossed).sum()))
+    # The same customer at several dates says little more than at one: CDNOW's would be told too much.
+    fewer = int(min(able.loc[each, "customer"].nunique() for each in (crossed, ~crossed)))
     bends = settle_bends(able, limit, rich=fewer >= ENOUGH)
     columns = sum(len(term.columns) for term in terms) * len(CROSSED)
     with_habits = CROSSED if bends.rich and fewer >= ENOUGH_A_COLUMN * columns else ()
