@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from journeykit.plots.canvas import COLOURS, FAINT, INK, MUTED, bare, new_axes, new_figure, read_from_right
-from journeykit.text import format_value, say
+from journeykit.text import format_value, say, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ACTUAL, EXPECTED = INK, COLOURS[1]
+
+MOST_COURSES = 4
+"""Segments whose course over time is drawn."""
 
 _POINTS = 80
 """Above so many periods what was bought is a line without points."""
@@ -51,6 +54,38 @@ def buying_figure(result: Any) -> Figure:
     else:
         axes[1, 1].axis("off")
         axes[1, 1].text(0.5, 0.5, say("buying.untested"), ha="center", va="center", wrap=True, color=INK, fontsize=9)
+    return figure
+
+
+def plot_segments(result: Any, ax: Axes | None = None) -> Axes:
+    """Draw what a customer of each segment is expected to buy within the horizon; return the axes."""
+    table = result.summary
+    ax = new_axes(ax, size=(7.0, 1.2 + 0.45 * len(table)))
+    each, low, high = (
+        (table[f"expected_purchases{end}"] / table["customers"]).to_numpy(dtype=float) for end in ("", "_low", "_high")
+    )
+    place = np.arange(len(table))[::-1]
+    ax.errorbar(each, place, xerr=[each - low, high - each], fmt="o", color=EXPECTED, capsize=3, markersize=6)
+    ax.set_yticks(place, [word(name) for name in table["segment"]])
+    ax.set_ylim(-0.6, len(table) - 0.4)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(say("buying.axis_each", horizon_days=result.params["horizon_days"]), color=INK)
+    bare(ax, grid="x")
+    read_from_right(ax)
+    return ax
+
+
+def segments_figure(result: Any) -> Figure:
+    """Draw what is expected of each segment, and the course of the largest over time."""
+    sizes = result.summary.set_index("segment")["customers"].sort_values(ascending=False, kind="stable")
+    largest = [str(name) for name in sizes.index[:MOST_COURSES]]
+    rows = 1 + -(-len(largest) // 2)
+    figure = new_figure((12.0, 3.6 * rows))
+    grid = figure.add_gridspec(rows, 2)
+    _titled(plot_segments(result, figure.add_subplot(grid[0, :])), "segments")
+    for i, name in enumerate(largest):
+        ax = plot_tracking(result.segments[name], figure.add_subplot(grid[1 + i // 2, i % 2]))
+        ax.set_title(word(name), fontsize=10, color=INK)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,8 +15,10 @@ from journeykit.analyses.buying.fitted import Fitted
 from journeykit.analyses.buying.query import Asked, days_of, settle_query
 from journeykit.analyses.buying.stored import frame_to_plain, plain_to_frame, read_text, to_text
 from journeykit.analyses.buying.tally import STATE, list_buyers
+from journeykit.analyses.buying.words import segment_sentences, untold_sentences
 from journeykit.errors import ParameterError
 from journeykit.results.base import Result, find_row, metric_table
+from journeykit.schema import check_one_of
 from journeykit.text import html_result, html_table, say, word
 
 if TYPE_CHECKING:
@@ -24,10 +27,7 @@ if TYPE_CHECKING:
 
     from journeykit.log import InteractionLog
 
-_FRAMES = ("table", "summary", "left_out", "tracking", "frequency", "holdout", "checks")
-
-_FAR = 100.0
-"""A parameter whose bounds are so many times apart is hardly told by the data."""
+FRAMES = ("table", "summary", "left_out", "tracking", "frequency", "holdout", "checks")
 
 _RELATED = 0.1
 """A correlation of frequency and spend above this is worth a sentence."""
@@ -73,6 +73,14 @@ class BuyingModel(Result):
         "repeat_classes" it is Pearson's chi-squared of `frequency` and its
         degrees of freedom; of "spend_correlation" the correlation of
         customers' frequency and mean spend, which the value takes to be 0.
+    comparison : DataFrame
+        With `by` each pair of segments: `measure` ("alive_share" of the
+        customers, "purchases_each" within the horizon, "mean_value", "pace"),
+        `a`, `b`, their `ratio` (b over a) with interval, `p_value`,
+        `p_value_holm`; and the likelihood-ratio test that one model does for
+        all of them ("one_for_all": `statistic`, `degrees_of_freedom`, `p_value`).
+    segments : mapping of str to BuyingModel
+        With `by`: the model of each. All tables then have a column `segment`.
     """
 
     tracking: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -81,6 +89,7 @@ class BuyingModel(Result):
     checks: pd.DataFrame = field(default_factory=pd.DataFrame)
     fitted: Fitted | None = None
     asked: Asked | None = None
+    segments: Mapping[str, BuyingModel] = field(default_factory=dict)
 
     topic: ClassVar[str] = "buying"
 
@@ -104,7 +113,8 @@ class BuyingModel(Result):
         Returns
         -------
         DataFrame
-            One row a customer: `customer`, `repeats` (days with a repeat
+            One row a customer: `customer`, `segment` (with `by`; who is of one
+            that was not learnt from is not listed), `repeats` (days with a repeat
             purchase), `last_days` (days from the first to the last purchase),
             `age_days` (from the first one until now); `alive_probability`,
             `expected_purchases`, and with a model of spend `expected_value`,
@@ -124,11 +134,15 @@ class BuyingModel(Result):
         >>> bool((best["expected_value"] > 0).all())
         True
         """
-        assert self.fitted is not None
         assert self.asked is not None
         source = self._log(log)
+        if self.segments:
+            parts = [model.predict(horizon, log=source).assign(segment=name) for name, model in self.segments.items()]
+            whole = pd.concat(parts, ignore_index=True).sort_values("customer", ignore_index=True, kind="stable")
+            return whole[["customer", "segment", *(each for each in whole if each not in ("customer", "segment"))]]
+        assert self.fitted is not None
         days = self.params["horizon_days"] if horizon is None else days_of(horizon, name="horizon")
-        query = settle_query(source, self.asked)
+        query = settle_query(source, self.asked, segment=self.params.get("segment"))
         listed = source.tally(list_buyers, query=query, until=query.last)
         equal = listed[STATE[:3]]
         unique = equal.drop_duplicates()
@@ -151,39 +165,59 @@ class BuyingModel(Result):
         Parameters
         ----------
         row : str or int
-            Its `repeats`, as "0" or "7+", or its position.
+            Its `repeats`, as "0" or "7+", or its position; with `by` its
+            position, or the name of a segment, for all customers of it.
         log : InteractionLog, optional
             The log, if the model was stored without it.
         """
         assert self.asked is not None
+        if self.segments:
+            if not isinstance(row, str):
+                place = find_row(self.frequency.assign(place=np.arange(len(self.frequency))), row, "place")
+                found = self.frequency.iloc[place]
+                return self.segments[found["segment"]].customers(found["repeats"], self._log(log))
+            check_one_of("row", row, list(self.segments))
+            query = settle_query(self._log(log), self.asked, segment=row)
+            ids: pd.Index = self._log(log).tally(list_buyers, query=query, until=query.split).index
+            return ids
         wanted = CLASSES.index(find_row(self.frequency, row, "repeats"))
         source = self._log(log)
         held = self.params["holdout_days"]
-        query = settle_query(source, self.asked, f"{held}d" if held else None)
+        query = settle_query(source, self.asked, f"{held}d" if held else None, self.params.get("segment"))
         listed = source.tally(list_buyers, query=query, until=query.split)
-        ids: pd.Index = listed.index[np.minimum(listed["repeats"], MOST) == wanted]
+        ids = listed.index[np.minimum(listed["repeats"], MOST) == wanted]
         return ids
 
     # -- pictures and words --------------------------------------------------------------------
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the repeat purchases of each period and those expected, in training and after; return the axes."""
-        from journeykit.plots.buying import plot_tracking
+        """Draw the repeat purchases of each period and those expected, in training and after; return the axes.
 
-        return plot_tracking(self, ax=ax)
+        With `by`: what is expected of a customer of each segment.
+        """
+        from journeykit.plots.buying import plot_segments, plot_tracking
+
+        return plot_segments(self, ax=ax) if self.segments else plot_tracking(self, ax=ax)
 
     def figure(self) -> Figure:
-        """Draw the tracking, also summed up, the classes of repeat purchases, and the holdout by them."""
-        from journeykit.plots.buying import buying_figure
+        """Draw the tracking, also summed up, the classes of repeat purchases, and the holdout by them.
 
-        return buying_figure(self)
+        With `by`: what is expected of each segment, and how each went over time.
+        """
+        from journeykit.plots.buying import buying_figure, segments_figure
+
+        return segments_figure(self) if self.segments else buying_figure(self)
 
     def describe(self) -> str:
         """Say how many still are customers and what they will buy, how that was tested, and where not to trust it."""
+        if self.segments:
+            return " ".join(segment_sentences(self))
         row = {str(name): value for name, value in self.summary.iloc[0].items()}
         sentences = [say("buying.headline", **row)]
         if self.params["spend"]:
             sentences.append(say("buying.worth", **row))
+        if self.params.get("spend_refused"):
+            sentences.append(say("buying.no_spend"))
         sentences.append(self._tested())
         sentences += self._cautions(row)
         return " ".join(sentences)
@@ -206,11 +240,7 @@ class BuyingModel(Result):
         sentences = []
         if self.params["method"] == "bg_nbd":
             sentences.append(say("buying.one_timers"))
-        low, high = self.table["estimate_low"], self.table["estimate_high"]
-        flat = (low == 0) | np.isinf(high)
-        for kind, which in (("flat", flat), ("loose", ~flat & (high > _FAR * low))):
-            if which.any():
-                sentences.append(say(f"buying.{kind}", parameters=self.table.loc[which, "parameter"].tolist()))
+        sentences += untold_sentences(self.table)
         if self.params["penalizer"]:
             sentences.append(say("buying.penalised", penalizer=self.params["penalizer"]))
         related = self.checks[self.checks["check"] == "spend_correlation"]
@@ -227,6 +257,9 @@ class BuyingModel(Result):
 
     def metrics(self) -> pd.DataFrame:
         """Flat records: who still is a customer, what is expected within the horizon, and how the holdout went."""
+        if self.segments:
+            parts = [model.metrics().assign(segment=name) for name, model in self.segments.items()]
+            return pd.concat(parts, ignore_index=True)
         row = self.summary.iloc[0]
         within = f"{self.params['horizon_days']} days"
         n = int(row["customers"])
@@ -249,6 +282,8 @@ class BuyingModel(Result):
     def shown(self) -> pd.DataFrame:
         """Return the columns that a reader wants to see first."""
         names = ["customers", *_ends("alive"), "within_days", *_ends("expected_purchases")]
+        if self.segments:
+            names = ["segment", *names]
         if self.params["spend"]:
             names += _ends("expected_value")
         return self.summary[names]
@@ -256,6 +291,8 @@ class BuyingModel(Result):
     def _repr_html_(self) -> str:
         words = ("check", "model", "part")
         tables = [html_table(self.shown()), html_table(self.table, words=words), html_table(self.checks, words=words)]
+        if len(self.comparison):
+            tables.insert(1, html_table(self.comparison, words=("measure",)))
         sentences = [self.describe(), *self.left_out_sentences()]
         return str(html_result(word("buying.title"), sentences, tables))
 
@@ -282,20 +319,22 @@ class BuyingModel(Result):
         >>> again.predict(log=log).equals(model.predict())
         True
         """
-        assert self.fitted is not None
+        return to_text(self._plain(), path)
+
+    def _plain(self) -> dict[str, Any]:
         assert self.asked is not None
-        plain = {
+        return {
             "params": {
                 name: value for name, value in self.params.items() if name not in ("observed_until", "trained_until")
             },
             "observed_until": self.params["observed_until"].isoformat(),
             "trained_until": self.params["trained_until"].isoformat(),
             "timezone": str(self.params["observed_until"].tz),
-            "fitted": self.fitted.to_dict(),
+            "fitted": None if self.fitted is None else self.fitted.to_dict(),
             "asked": self.asked.to_dict(),
-            "frames": {name: frame_to_plain(getattr(self, name)) for name in _FRAMES},
+            "frames": {name: frame_to_plain(getattr(self, name)) for name in (*FRAMES, "comparison")},
+            "segments": {name: model._plain() for name, model in self.segments.items()},
         }
-        return to_text(plain, path)
 
     @classmethod
     def from_json(cls, source: str | Path) -> BuyingModel:
@@ -309,14 +348,20 @@ class BuyingModel(Result):
         plain = read_text(source)
         if not str(plain.get("params", {}).get("definition", "")).startswith("buying_model_"):
             raise ParameterError("this is no model of repeat buying: to_json of jk.buying_model's result writes one")
+        return cls._of_plain(plain)
+
+    @classmethod
+    def _of_plain(cls, plain: dict[str, Any]) -> BuyingModel:
         frames = {name: plain_to_frame(each) for name, each in plain["frames"].items()}
         until = {
             name: pd.Timestamp(plain[name]).tz_convert(plain["timezone"])
             for name in ("observed_until", "trained_until")
         }
         params = plain["params"] | until
-        fitted, asked = Fitted.from_dict(plain["fitted"]), Asked.from_dict(plain["asked"])
-        return cls(comparison=pd.DataFrame(), params=params, fitted=fitted, asked=asked, **frames)
+        fitted = None if plain["fitted"] is None else Fitted.from_dict(plain["fitted"])
+        segments = {name: cls._of_plain(each) for name, each in plain["segments"].items()}
+        asked = Asked.from_dict(plain["asked"])
+        return cls(params=params, fitted=fitted, asked=asked, segments=segments, **frames)
 
 
 def _ends(name: str) -> list[str]:

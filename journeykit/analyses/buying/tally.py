@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from journeykit.analyses.buying.query import Query
+from journeykit.journey.groups import labels_at
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers
 from journeykit.loops.buying import purchases, purchases_by_day
@@ -24,6 +25,9 @@ repeat purchase days with an amount."""
 # Why a customer is not counted; the place in this list is the code. They are keys of messages.
 KEPT = 0
 REASONS = ("", "buying.no_purchase", "buying.bought_after", "buying.other_start", "buying.in_washout")
+ELSEWHERE = len(REASONS)
+"""Of another segment, where one is looked at: counted there."""
+
 NO_AMOUNT = "buying.no_amount"
 
 
@@ -35,6 +39,8 @@ class Measured:
     ----------
     reason : array
         KEPT, or why the customer does not count.
+    row : array of int
+        Event of the first purchase; 0 where there is none.
     first_day, repeats, last_day, later, valued : array of int
         Day of the first purchase, days with a repeat purchase, day of the
         last purchase, purchase days after the day up to which is counted, and
@@ -46,6 +52,7 @@ class Measured:
     """
 
     reason: npt.NDArray[np.int8]
+    row: Counts
     first_day: Counts
     repeats: Counts
     last_day: Counts
@@ -78,9 +85,31 @@ def measure(log: InteractionLog, query: Query, until: int) -> Measured:
     early = first_day < query.begins + asked.washout_days
     conditions = [row < 0, outside, early, first_day > until]
     reason = np.select(conditions, [1, 3, 4, 2], KEPT).astype(np.int8)
+    if query.segment is not None:
+        codes, names = segments_at(log, query, np.maximum(row, 0))
+        place = names.index(query.segment) if query.segment in names else -1
+        reason[(reason == KEPT) & (codes != place)] = ELSEWHERE
     amiss = (with_amount > 0) & ~(spend > 0)
     with_amount, spend = np.where(amiss, 0, with_amount), np.where(amiss, 0.0, spend)
-    return Measured(reason, first_day, repeats, last_day, later, with_amount, spend, amiss)
+    return Measured(reason, np.maximum(row, 0), first_day, repeats, last_day, later, with_amount, spend, amiss)
+
+
+def segments_at(log: InteractionLog, query: Query, rows: Counts) -> tuple[Counts, list[str]]:
+    """Segment of each customer, as it is at the first purchase: codes and names."""
+    return labels_at(log, query.asked.by, rows, log.offsets[:-1])
+
+
+def count_segments(log: InteractionLog, *, query: Query) -> pd.DataFrame:
+    """Count the customers of each segment, and those whose segment became known only after the first purchase."""
+    found = measure(log, query, query.split)
+    kept = found.reason == KEPT
+    codes, names = segments_at(log, query, found.row)
+    late = np.zeros(log.n_customers, bool)
+    if query.asked.by is not None and query.asked.by in log.segments:
+        late = log.segments[query.asked.by].known_at > log.times[found.row]
+    counts = {"customers": np.bincount(codes[kept], minlength=len(names)),
+              "late": np.bincount(codes[kept & late], minlength=len(names))}  # fmt: skip
+    return pd.DataFrame(counts, index=pd.Index(names, name="segment"))
 
 
 def count_buyers(log: InteractionLog, *, query: Query, until: int) -> pd.DataFrame:

@@ -304,7 +304,7 @@ def test_predictions_know_what_was_held_back_and_can_be_made_from_an_earlier_day
 
 
 def test_bg_nbd_never_lets_one_time_buyers_go_and_says_so(shop):
-    found = buying_model(shop, "bg_nbd")
+    found = buying_model(shop, "bg_nbd", None)
     each = found.predict()
     once = each[each["repeats"] == 0]
     assert (once[["alive_probability", "alive_probability_low", "alive_probability_high"]] == 1).all(axis=None)
@@ -379,7 +379,7 @@ def test_metrics_words_and_labels(model):
 
 
 def test_what_is_not_sound_is_said(shop):
-    plain = buying_model(shop, "mbg_nbd")
+    plain = buying_model(shop, "mbg_nbd", None)
     assert "has not been tested" in plain.describe()
     assert plain.holdout.empty
     bounds = {"estimate_low": [1.0, 0.0, 0.01, 1.0], "estimate_high": [2.0, 2.0, 2.0, np.inf]}
@@ -391,7 +391,7 @@ def test_what_is_not_sound_is_said(shop):
     first = int((shop.days[shop.offsets[:-1]] < DAY_0 + 7).sum())
     assert plain.summary["seen_at_start"].item() == first
     assert f"{first} customers first bought in the log's first week" in plain.describe()
-    washed = buying_model(shop, "mbg_nbd", washout="7d")
+    washed = buying_model(shop, "mbg_nbd", None, washout="7d")
     assert washed.summary["seen_at_start"].item() == 0
     assert washed.left_out.to_numpy().tolist() == [["buying.in_washout", first]]
 
