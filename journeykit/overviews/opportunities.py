@@ -65,7 +65,7 @@ class OpportunitiesResult(Result):
     question: Question | None = field(default=None)
 
     topic: ClassVar[str] = "opportunities"
-    may_differ: ClassVar[tuple[str, ...]] = ("not_in_log",)
+    may_differ: ClassVar[tuple[str, ...]] = ("not_in_log", "in_steps")
 
     def customers(self, row: int, log: Any = None) -> pd.Index:
         """List the customers behind a row: who stopped there, or who met the cause and did not convert.
@@ -150,7 +150,7 @@ class OpportunitiesResult(Result):
             sentences.append(say("opportunities.none", rows=len(self.table)))
         else:
             sentences.append(say("opportunities.causal"))
-        sentences.append(say("opportunities.halves"))
+        sentences += [say("opportunities.halves"), *FrictionResult.not_looked_at(self.params)]
         return " ".join(sentences)
 
     def shown(self) -> pd.DataFrame:
@@ -268,7 +268,7 @@ def opportunities(
     attempts = read_attempts(log, usual_steps(log) if steps is None else steps, within, between)
     columns = _columns(log, by)
     targets = _targets(target, attempts.names)
-    found, absent = read_causes(log, causes, attempts.steps)
+    found, out, causes_asked = read_causes(log, causes, attempts.steps)
     if not columns and not targets and not found:
         raise ParameterError("there is nothing to compare with: say by= (segments), target= (rates) or causes=")
     gap, no_page = duration_us(DEFAULT_GAP, name="visit_gap"), Step(passive_touchpoints())
@@ -308,8 +308,8 @@ def opportunities(
             "within": pd.Timedelta(attempts.within, unit="us"),
             "by": list(columns),
             "target": dict(targets),
-            "causes": {each.name: str(each) for each in (*found, *absent)},
-            "not_in_log": [each.name for each in absent],
+            "causes": causes_asked,
+            **out,
             "min_n": int(min_n),
             "between": range_shown(attempts.between, log.timezone),
             "replicates": int(replicates),

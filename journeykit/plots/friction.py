@@ -87,10 +87,7 @@ def _forest(result: Any, ax: Axes, *, texts: bool) -> None:
         xlabel=say("friction.axis_difference"),
     )
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _position=None: _points(value)))
-    notes = [say("friction.note" if len(table) else "friction.no_cause")]
-    if result.params["not_in_log"]:
-        absent = [result.name_of(cause) for cause in result.params["not_in_log"]]
-        notes.append(say("friction.note_absent", causes=absent))
+    notes = [say("friction.note" if len(table) else "friction.no_cause"), *result.not_looked_at(result.params)]
     for i, note in enumerate(notes):
         ax.annotate(note, (0, 0), xycoords="axes fraction", xytext=(0, -42 - 14 * i), textcoords="offset points",
                     fontsize=8.5, color=INK, va="top", annotation_clip=False)  # fmt: skip

@@ -73,6 +73,17 @@ class Questions:
         return stages[: stages.index(BOUGHT) + 1]
 
     @property
+    def pages(self) -> list[str] | Absent:
+        """The pages on the way to the order; the stages to the purchase in a log of fewer than two such pages.
+
+        A stage takes in what may stand in the way of its pages, such as a payment error.
+        """
+        from journeykit.analyses.friction.analysis import USUAL_STEPS
+
+        seen = [step for step in USUAL_STEPS if self.first_known(step)]
+        return seen if len(seen) > 1 else self.to_purchase
+
+    @property
     def own_doing(self) -> Step | None:
         """What customers do themselves, as a step: without reminders, deliveries and the like.
 

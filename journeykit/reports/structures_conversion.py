@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from journeykit.reports.ledger import Ledger
-from journeykit.reports.structure_parts import all_or_nothing, ending, group_rows, part_of_share, whole_rows
+from journeykit.reports.structure_parts import all_or_nothing, ending, group_rows, part_of_share
 
 
 def trend(ledger: Ledger, result: Any) -> None:
@@ -70,7 +71,10 @@ def drivers(ledger: Ledger, result: Any) -> None:
 
 
 def friction(ledger: Ledger, result: Any) -> None:
-    """Of those at a step or page some moved on; what is met there is told row by row."""
+    """Of those at a step or page some moved on; of those who met a cause, at one step each, some converted, some left.
+
+    A customer may meet several causes, so what the causes have together is no count of customers.
+    """
     whole = {name: ledger.cell("summary", 0, name) for name in ("customers", "customers_mature", "converted")}
     ledger.relate(whole["customers"], [whole["customers_mature"]])
     ledger.relate(whole["customers_mature"], [whole["converted"]])
@@ -78,11 +82,35 @@ def friction(ledger: Ledger, result: Any) -> None:
     for frame in ("steps", "pages"):
         table = ledger.frames[frame]
         for row in range(len(table)):
-            cells = {name: ledger.cell(frame, row, name) for name in ("customers", "moved_on", "abandoned")}
-            ledger.relate(cells["customers"], [cells["moved_on"], cells["abandoned"]])
-            ledger.rest(frame, row, ["next_rate", "abandoned_rate", *ending(table, "_seconds")], cells.values())
-    for frame in ("table", "by_step"):
-        whole_rows(ledger, frame)
+            at = {name: ledger.cell(frame, row, name) for name in ("customers", "moved_on", "abandoned")}
+            ledger.relate(at["customers"], [at["moved_on"]])
+            if frame == "steps":
+                ledger.relate(at["customers"], [at["abandoned"], whole["converted"]])
+            ledger.rest(frame, row, ["moved_on_rate"], [at["customers"], at["moved_on"]])
+            ledger.rest(frame, row, ["abandoned_rate"], [at["customers"], at["abandoned"]])
+            ledger.rest(frame, row, ["median_seconds", "median_pages"], [at["moved_on"]])
+    met: dict[Hashable, dict[str, int | None]] = {}
+    for row, cause in enumerate(ledger.frames["table"]["cause"]):
+        names = ("customers", "converted", "exits", "watched", "not_compared")
+        at = met[cause] = {name: ledger.cell("table", row, name) for name in names}
+        ledger.relate(whole["customers_mature"], [at["customers"]])
+        for part in ("converted", "watched", "not_compared"):
+            ledger.relate(at["customers"], [at[part]])
+        ledger.relate(at["watched"], [at["exits"]])
+        ledger.rest("table", row, ["met_rate", "median_seconds"], [at["customers"]])
+        ledger.rest("table", row, ["with_rate"], [at["customers"], at["converted"]])
+        ledger.rest("table", row, ["exit_rate"], [at["exits"], at["watched"]])
+        effects = ["difference_rate", "odds_ratio", "p_value", "p_value_bh", "p_homogeneous", "lost_conversions"]
+        ledger.rest("table", row, effects, [at["customers"], at["converted"]])
+    places = ledger.frames["by_step"]
+    for cause, rows in (places.groupby("cause", sort=False).indices if len(places) else {}).items():
+        cells = [{name: ledger.cell("by_step", int(row), name) for name in ("customers", "converted")} for row in rows]
+        for row, at in zip(rows, cells, strict=True):
+            ledger.relate(at["customers"], [at["converted"]])
+            ledger.rest("by_step", int(row), ["met_rate"], [at["customers"]])
+            ledger.rest("by_step", int(row), ["with_rate"], [at["customers"], at["converted"]])
+        for name in ("customers", "converted"):
+            ledger.relate(met[cause][name], [at[name] for at in cells])
 
 
 def opportunities(ledger: Ledger, result: Any) -> None:

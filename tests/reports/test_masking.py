@@ -146,6 +146,40 @@ def test_a_result_without_small_counts_is_shown_as_it_is():
     assert Mask(0).over(jk.funnel(log, ["A", "B"], by="kind")) is not None
 
 
+def test_one_rare_thing_does_not_hide_what_stands_in_the_way():
+    # One customer met contacts where nobody is compared, three a slow page at the checkout: neither is said.
+    found = jk.friction(jk.load_sample("guitar_shop"), within="90d")
+    shown = Mask(5, found.log.n_customers).over(found)
+    assert 0 < found.table["not_compared"].max() < 5
+    assert shown.table["not_compared"].isna().tolist() == found.table["not_compared"].gt(0).tolist()
+    pd.testing.assert_frame_equal(
+        shown.table.drop(columns="not_compared"), found.table.drop(columns="not_compared"), check_dtype=False
+    )
+    few = found.by_step["customers"].between(1, 4)
+    assert few.any()
+    assert shown.by_step.loc[few, ["customers", "met_rate"]].isna().all(axis=None)
+    for cause, rows in found.by_step[few].groupby("cause"):  # nor is one alone, which the cause's total would tell
+        hidden = shown.by_step.loc[shown.by_step["cause"] == cause, "customers"].isna()
+        assert hidden.sum() > 1 or shown.table.set_index("cause")["customers"].isna()[cause], len(rows)
+
+
+@given(log=logs)
+@settings(max_examples=25)
+def test_no_small_count_stands_where_customers_are_held_up(log):
+    found = jk.friction(log, STEPS, within="20d", causes={"D": jk.Step("D"), "again": (jk.Step("D"), 2)})
+    shown = Mask(MIN_N, log.n_customers).over(found)
+    steps = shown.steps
+    for rate, n in (("moved_on_rate", "customers"), ("abandoned_rate", "customers")):
+        assert small(steps[rate] * found.steps[n]) == []
+    assert small(steps["customers"]) + small(steps["moved_on"]) + small(steps["abandoned"]) == []
+    assert small(steps["customers"] - steps["moved_on"]) == []
+    for column in ("customers", "converted", "exits", "watched"):
+        assert small(shown.table[column]) == []
+    assert small(shown.table["met_rate"] * found.table["base"]) == []
+    assert small(shown.table["with_rate"] * found.table["customers"]) == []
+    assert small(shown.by_step["customers"]) == []
+
+
 def test_of_an_unknown_analysis_a_row_with_a_small_count_goes_and_never_alone():
     from dataclasses import dataclass
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from journeykit.analyses.friction.causes import Cause, passive_touchpoints, read_causes
+from journeykit.analyses.friction.causes import passive_touchpoints, read_causes
 from journeykit.analyses.friction.counts import Asked, count_cells, count_influence, count_met, count_steps
 from journeykit.analyses.friction.estimate import (
     cause_table,
@@ -78,7 +78,8 @@ def friction(
         search_without_result, and repeated_contacts. A cause comes of what
         customers do, at a page; what comes by the clock, like a newsletter, is
         for `jk.conversion_drivers`. Causes without an event in the log are
-        listed in `params["not_in_log"]`, and are not zeros.
+        listed in `params["not_in_log"]`, and are not zeros; those of the
+        vocabulary that belong to a step, as to a stage, in `params["in_steps"]`.
     adjust : list of str, optional
         Columns whose value at the entry keeps strata apart besides the pages
         and the visits; the channel by default, where the log has one.
@@ -129,7 +130,7 @@ def friction(
     attempts = read_attempts(log, usual_steps(log) if steps is None else steps, within, between)
     adjusted = usual_adjustment(log) if adjust is None else tuple(adjust)
     log.require(*adjusted)
-    found, absent = read_causes(log, causes, attempts.steps)
+    found, out, causes_asked = read_causes(log, causes, attempts.steps)
     gap, no_page = duration_us(visit_gap, name="visit_gap"), passive_touchpoints() if ignore is None else list(ignore)
     asked = Asked(attempts, tuple(found), gap, adjusted, Step(no_page))
     steps_counted = log.tally(count_steps, asked=asked).sort_index()
@@ -150,7 +151,7 @@ def friction(
         summary=summary,
         comparison=pd.DataFrame(),
         left_out=left_out_table(reasons),
-        params=_params(log, asked, absent, confidence),
+        params=_params(log, asked, confidence) | {"causes": causes_asked} | out,
         log=log,
         by_step=places,
         steps=by_step,
@@ -172,13 +173,11 @@ def usual_adjustment(log: InteractionLog) -> tuple[str, ...]:
     return ("channel",) if log.channels is not None and "channel" not in log.personal else ()
 
 
-def _params(log: InteractionLog, asked: Asked, absent: list[Cause], confidence: float) -> dict[str, Any]:
+def _params(log: InteractionLog, asked: Asked, confidence: float) -> dict[str, Any]:
     attempts = asked.attempts
     return {
         "steps": list(attempts.names),
         "within": pd.Timedelta(attempts.within, unit="us"),
-        "causes": {each.name: str(each) for each in (*asked.causes, *absent)},
-        "not_in_log": [each.name for each in absent],
         "adjust": list(asked.adjust),
         "ignore": list(asked.no_page.touchpoint or ()),
         "visit_gap": pd.Timedelta(asked.gap, unit="us"),

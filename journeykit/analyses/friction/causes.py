@@ -47,8 +47,10 @@ def shipped_causes() -> list[Cause]:
     return [Cause(name, Step(each["touchpoints"]), each.get("times", 1)) for name, each in known.items()]
 
 
-def read_causes(log: InteractionLog, causes: Any, steps: tuple[Step, ...]) -> tuple[list[Cause], list[Cause]]:
-    """Return the causes that have events in the log, and those that have none."""
+def read_causes(
+    log: InteractionLog, causes: Any, steps: tuple[Step, ...]
+) -> tuple[list[Cause], dict[str, list[str]], dict[str, str]]:
+    """Return the causes to look at, the names of the others by why they are not, and what each cause is."""
     if causes is None:
         asked = shipped_causes()
     elif isinstance(causes, Mapping):
@@ -58,12 +60,13 @@ def read_causes(log: InteractionLog, causes: Any, steps: tuple[Step, ...]) -> tu
     else:
         raise ParameterError(f'causes must be a mapping such as {{"error": "payment_error"}}, got {causes!r}')
     found = log.tally(count_events, causes=asked, steps=steps)
-    both = found.index[found["steps"] > 0].tolist()
-    if both and causes is not None:
-        raise ParameterError(f"a cause must not be a step of the way itself, but {both[0]!r} is")
-    asked = [each for each in asked if each.name not in both]
-    present = {str(name) for name in found.index[found["events"] > 0]}
-    return [each for each in asked if each.name in present], [each for each in asked if each.name not in present]
+    found = found.loc[[each.name for each in asked]]
+    both, absent = found["steps"] > 0, found["events"] == 0
+    if both.any() and causes is not None:
+        raise ParameterError(f"a cause must not be a step of the way itself, but {both.idxmax()!r} is")
+    out = {"not_in_log": found.index[absent].tolist(), "in_steps": found.index[both].tolist()}
+    looked_at = [each for each in asked if not (absent | both)[each.name]]
+    return looked_at, out, {each.name: str(each) for each in asked}
 
 
 def passive_touchpoints() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -79,7 +80,7 @@ class FrictionResult(Result):
     asked: Asked | None = field(default=None)
 
     topic: ClassVar[str] = "friction"
-    may_differ: ClassVar[tuple[str, ...]] = ("not_in_log",)
+    may_differ: ClassVar[tuple[str, ...]] = ("not_in_log", "in_steps")
 
     def customers(self, row: Any, log: Any = None, *, converted: bool | None = None) -> pd.Index:
         """List the customers who met a cause.
@@ -109,6 +110,15 @@ class FrictionResult(Result):
         key = f"friction.{cause}"
         known = word(key)
         return cause if known == key else known
+
+    @classmethod
+    def not_looked_at(cls, params: Mapping[str, Any]) -> list[str]:
+        """Say which causes were not looked at, and why."""
+        return [
+            say(f"friction.{reason}", causes=[cls.name_of(cause) for cause in params[reason]])
+            for reason in ("not_in_log", "in_steps")
+            if params[reason]
+        ]
 
     @property
     def clear(self) -> pd.Series:
@@ -146,10 +156,7 @@ class FrictionResult(Result):
         if last["moved_on"]:
             names = {name: word(last[name]) for name in ("step", "next_step")}
             sentences.append(say("friction.last_step", **last | names))
-        if self.params["not_in_log"]:
-            sentences.append(
-                say("friction.not_in_log", causes=[self.name_of(name) for name in self.params["not_in_log"]])
-            )
+        sentences += self.not_looked_at(self.params)
         if len(self.table):
             sentences.append(say("friction.causal"))
         return " ".join(sentences)

@@ -365,6 +365,16 @@ def test_a_shipped_cause_that_is_a_step_is_neither_a_cause_nor_absent():
     found = friction(log, ["search_without_result", "order"], within="10d")
     assert found.table["cause"].tolist() == ["slow_page"]
     assert "search_without_result" not in found.params["not_in_log"]
+    assert found.params["in_steps"] == ["search_without_result"]
+    assert "Not looked at, because they belong to a step of the way: search without result." in found.describe()
+
+
+def test_opportunities_say_too_which_causes_belong_to_a_stage():
+    # The stage of purchases takes in its payment errors: what stands in the way there can't be seen by stages.
+    log = jk.load_sample("guitar_shop").with_stages(jk.StageModel.digital())
+    found = jk.opportunities(log, ["awareness", "consideration", "purchase"], replicates=20)
+    assert "payment_error" in found.params["in_steps"]
+    assert "payment error" in found.describe()
 
 
 def test_on_the_sample_a_payment_error_stands_in_the_way():
