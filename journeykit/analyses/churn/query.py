@@ -53,6 +53,8 @@ def settle(
     if isinstance(churn, Contract) and (activity is not None or covariate_window is not None):
         given = "activity" if activity is not None else "covariate_window"
         raise ParameterError(f"{given} is not for Contract, which counts terms: renewals alone say who is there")
+    if isinstance(churn, Contract) and churn.column is not None:
+        _check_period_column(log, churn.column, late_entry)
     if signed_up is not None and start is not None:
         raise ParameterError("the clock starts at signed_up or at the start event: give one of the two")
     if signed_up is not None and washout is not None:
@@ -72,7 +74,7 @@ def settle(
         activity=active,
         dated=dated,
         signed_up=_sign_ups(log, signed_up),
-        late_entry=not isinstance(churn, Inactivity) if late_entry is None else late_entry,
+        late_entry=_enters_late(churn) if late_entry is None else late_entry,
         washout_days=None if washout is None else whole_days(washout, name="washout"),
         between_days=range_of_days(log, between),
         by=by,
@@ -92,6 +94,25 @@ def _again(log: Any, churn: Any, start: Step | None) -> Step | None:
     if isinstance(churn, Contract):
         return start if churn.renewal is None else as_step(churn.renewal, log)
     return None
+
+
+def _check_period_column(log: Any, column: str, late_entry: bool | None) -> None:
+    """Raise unless lengths of terms can be read in a column."""
+    if column in log.segments:
+        raise ParameterError(
+            f"period {column!r} is a segment of customers: it must be a column of what starts or renews"
+        )
+    log.require(column)
+    if late_entry:
+        raise ParameterError(
+            f"late_entry needs terms of one length: where {column!r} says how long each is, those before the log can't "
+            "be counted"
+        )
+
+
+def _enters_late(churn: Any) -> bool:
+    """Tell whether those from before the log are watched from when they are seen, where nothing else is said."""
+    return isinstance(churn, Cancel) or (isinstance(churn, Contract) and churn.column is None)
 
 
 def _seen_within(churn: Any, start: Step | None, again: Step | None) -> int:
@@ -165,6 +186,7 @@ def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> pd.
         "started_after": start > last,
         "not_between": outside(query.between_days, start.astype(np.int32)),
         "history_not_observed": history,
+        "unknown_period": np.full(len(start), getattr(query.churn, "column", None) is not None),
         "no_decision_yet": (duration <= first) & isinstance(query.churn, Contract),
         "no_time_at_risk": duration <= first,
         "ended_in_window": duration <= enters,
@@ -198,6 +220,8 @@ def sign_ups_without_events(log: Any, query: Query, listed: pd.DataFrame) -> pd.
 
 def _silent(query: Query, start: Any, last: int) -> tuple[int, Any, Any, Any]:
     """Span those who do nothing after the start: the first age watched from, durations, whether ended, and when."""
+    if isinstance(query.churn, Contract) and query.churn.column is not None:  # nothing says how long a term is
+        return 0, np.zeros(len(start), np.int64), np.zeros(len(start), bool), np.full(len(start), last)
     if isinstance(query.churn, Contract):
         decided = term_ends(query.churn, start, 1) + query.churn.grace_days
         ended = decided <= last
@@ -215,7 +239,7 @@ def definition_of(query: Query, analysis: str) -> str:
     """Name the definition used, so that numbers by different rules are never taken for one."""
     window = "" if query.window_days is None else f"_from_{query.window_days}d"
     if isinstance(query.churn, Contract):
-        return f"{analysis}_contract_{query.churn.period}{_first(query)}/1"
+        return f"{analysis}_contract_{query.churn.named()}{_first(query)}/1"
     if isinstance(query.churn, Cancel):
         return f"{analysis}_cancel{_first(query)}{window}/2"
     dated = "" if query.dated == "known" else f"_{query.dated}"
@@ -261,4 +285,4 @@ def _named(step: Step | None) -> str | None:
 def _of_contract(churn: Any) -> dict[str, Any]:
     if not isinstance(churn, Contract):
         return {}
-    return {"period": str(churn.period), "grace_days": churn.grace_days}
+    return {"period": churn.named(), "grace_days": churn.grace_days}

@@ -38,6 +38,7 @@ REASONS = (
     "churn.not_between",
     "churn.history_not_observed",
     "churn.no_decision_yet",
+    "churn.unknown_period",
 )
 CODE = {reason: code for code, reason in enumerate(REASONS)}
 

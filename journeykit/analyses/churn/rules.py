@@ -151,11 +151,20 @@ class Contract:
     their last complete decision. Who renews after all, or starts again, comes
     back, and opens a new spell.
 
+    Where plans of several lengths are in one log, each event that starts or
+    renews says how long the term is that it pays for, in a column. Term k then
+    ends after the sum of the first k lengths. A renewal without a value is for
+    as long as the term before. With a value whose length isn't given nothing
+    can be said of what follows: it is the last decision that counts, and
+    contracts that start so are left out, and counted. Terms are counted, however
+    long: split by the column to tell plans apart.
+
     Parameters
     ----------
-    period : {"month", "quarter", "year"} or str or timedelta
+    period : {"month", "quarter", "year"}, str, timedelta or mapping
         Length of a term: of the calendar, or a number of whole days, as in
-        `"7d"`.
+        `"7d"`; or a column and the length for each of its values, as in
+        `{"plan": {"monthly": "month", "yearly": "year"}}`.
     renewal : str, collection of str or Step, optional
         The event that renews, such as a payment; the start event, repeated,
         if not given.
@@ -172,9 +181,11 @@ class Contract:
     (1, 0, 5)
     >>> jk.Contract(period="week").days
     7
+    >>> jk.Contract(period={"plan": {"monthly": "month", "trial": "14d"}}).longest_days()
+    31
     """
 
-    period: str | timedelta = "month"
+    period: str | timedelta | Mapping[str, Any] = "month"
     renewal: Any = None
     grace: str | timedelta | None = None
     spells: str = "every"
@@ -182,22 +193,41 @@ class Contract:
     def __post_init__(self) -> None:
         """Check the options at the door."""
         check_one_of("spells", self.spells, SPELLS)
-        if self.period not in (*CALENDAR, "week"):
-            whole_days(self.period, name="period")
-        if self.grace_days >= (self.days or 28 * self.months):
-            raise ParameterError(f"grace must be shorter than the period, got {self.grace!r} and {self.period!r}")
+        if isinstance(self.period, Mapping) and (
+            len(self.period) != 1 or not all(isinstance(each, Mapping) and each for each in self.period.values())
+        ):
+            raise ParameterError(
+                "period must be a length, or a column with the length for each of its values, as in "
+                f"{{'plan': {{'monthly': 'month', 'yearly': 'year'}}}}, got {self.period!r}"
+            )
+        for period in self.lengths.values():
+            if self.grace_days >= (_days(period) or 28 * _months(period)):
+                raise ParameterError(f"grace must be shorter than the period, got {self.grace!r} and {period!r}")
+
+    @property
+    def column(self) -> str | None:
+        """The column that says how long terms are; None if all are alike."""
+        return next(iter(self.period)) if isinstance(self.period, Mapping) else None
+
+    @property
+    def lengths(self) -> dict[Any, Any]:
+        """Length of a term for each value of the column, or the one length."""
+        return dict(next(iter(self.period.values()))) if isinstance(self.period, Mapping) else {None: self.period}
 
     @property
     def months(self) -> int:
-        """Months of a term that follows the calendar; else 0."""
-        return CALENDAR.get(str(self.period), 0)
+        """Months of a term that follows the calendar, where all are alike; else 0."""
+        return 0 if self.column else _months(self.period)
 
     @property
     def days(self) -> int:
-        """Days of a term of fixed length; else 0."""
-        if self.months:
-            return 0
-        return 7 if self.period == "week" else whole_days(self.period, name="period")
+        """Days of a term of fixed length, where all are alike; else 0."""
+        return 0 if self.column else _days(self.period)
+
+    @property
+    def months_and_days(self) -> tuple[list[int], list[int]]:
+        """Months and days of each of `lengths`."""
+        return [_months(each) for each in self.lengths.values()], [_days(each) for each in self.lengths.values()]
 
     @property
     def grace_days(self) -> int:
@@ -206,7 +236,24 @@ class Contract:
 
     def longest_days(self) -> int:
         """The longest that a term and its grace can last."""
-        return (self.days or {1: 31, 3: 92, 12: 366}[self.months]) + self.grace_days
+        longest = {0: 0, 1: 31, 3: 92, 12: 366}
+        return max(_days(each) or longest[_months(each)] for each in self.lengths.values()) + self.grace_days
+
+    def named(self) -> str:
+        """Name the period, every length of it."""
+        if self.column is None:
+            return str(self.period)
+        return "_".join([self.column, *(f"{value}_{period}" for value, period in self.lengths.items())])
+
+
+def _months(period: Any) -> int:
+    return CALENDAR.get(str(period), 0)
+
+
+def _days(period: Any) -> int:
+    if _months(period):
+        return 0
+    return 7 if period == "week" else whole_days(period, name="period")
 
 
 def _name(step: Any) -> str:

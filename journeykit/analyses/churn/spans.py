@@ -13,7 +13,7 @@ from journeykit.analyses.churn.known import find_known
 from journeykit.analyses.churn.question import CODE, KEPT, Days, Query, Spans, Starts
 from journeykit.analyses.churn.rules import Cancel, Contract, Inactivity
 from journeykit.analyses.churn.starts import first_starts, outside
-from journeykit.analyses.churn.terms import Calendar
+from journeykit.analyses.churn.terms import Calendar, lengths_of
 from journeykit.errors import ParameterError
 from journeykit.journey.observed import Observed, observed_days
 from journeykit.log.interactions import InteractionLog
@@ -138,19 +138,22 @@ def _contracts(log: InteractionLog, query: Query, observed: Observed, starts: St
     row = _empty(size, np.int64)
     begins, exits, enters, terms, back = (_empty(size, np.int32) for _ in range(5))
     ends = np.zeros(size, np.int8)
+    lengths = lengths_of(rule, log)
+    starts = _with_known_length(starts, lengths)
     kept = starts.reason == KEPT
+    months, length = (np.array(each, np.int32) for each in rule.months_and_days)
     calendar = Calendar.over(rule, int(min(starts.day[kept].min(initial=last), observed.begins)), last)
     # Renewals are those stored after the start; of contracts from before the log, after the first that is seen.
     over_customers(
         lambda a, b: find_contracts(
-            days, kinds, offsets, starts.row, starts.day, starts.active_from, calendar.month_of, calendar.month_first,
-            calendar.base, rule.months, rule.days, rule.grace_days, last, query.several, place, row, begins, exits,
-            enters, terms, ends, back, a, b,
+            days, kinds, lengths, offsets, starts.row, starts.day, starts.active_from, calendar.month_of,
+            calendar.month_first, calendar.base, months, length, rule.grace_days, last, query.several, place, row,
+            begins, exits, enters, terms, ends, back, a, b,
         ),
         offsets,
     )  # fmt: skip
     starts, written = _as_spells(starts, place, row, begins, exits)
-    starts = _settled(log, query, starts)
+    starts = _settled(log, query, _with_known_length(starts, lengths))
     for known in starts.known:
         if (known.late & (known.day != NEVER) & (starts.reason == KEPT)).any():
             raise ParameterError(
@@ -164,6 +167,16 @@ def _contracts(log: InteractionLog, query: Query, observed: Observed, starts: St
     ]
     reason[(reason == KEPT) & (terms <= enters)] = CODE["churn.no_decision_yet"]
     return starts, _spans(0, starts.day, enters, terms, ends[written], exits, back, last, reason)
+
+
+def _with_known_length(starts: Starts, lengths: Days) -> Starts:
+    """Leave out contracts where nothing is known of how long their first term is."""
+    if not len(lengths):
+        return starts
+    reason = starts.reason.copy()
+    unknown = (starts.row < 0) | (lengths[np.maximum(starts.row, 0)] < 0)
+    reason[(reason == KEPT) & unknown] = CODE["churn.unknown_period"]
+    return replace(starts, reason=reason, active_from=np.where(reason == KEPT, starts.active_from, np.int32(NEVER)))
 
 
 # -- what all rules share --------------------------------------------------------------------
