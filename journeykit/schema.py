@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any, Final, Literal, get_args
 
 from journeykit.errors import ParameterError
@@ -105,6 +106,12 @@ def check_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
     options = list(allowed)
     if value not in options:
         raise ParameterError(f"{name} must be one of {options}, got {value!r}")
+
+
+def check_penalizer(penalizer: float) -> None:
+    """Raise ParameterError unless it is a number, 0 or more."""
+    if isinstance(penalizer, bool) or not isinstance(penalizer, Real) or not 0 <= penalizer < float("inf"):
+        raise ParameterError(f"penalizer == {penalizer!r}, must be a number, 0 or more")
 
 
 def check_confidence(confidence: float) -> None:

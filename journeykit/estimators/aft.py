@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.errors import ParameterError
-from journeykit.estimators.bounded import refuse_unbounded
+from journeykit.estimators.bounded import refuse_collinear, refuse_unbounded
 from journeykit.estimators.proportions import Floats
 from journeykit.estimators.risk_sets import numbers
 from journeykit.schema import check_one_of
@@ -118,6 +118,10 @@ def aft_fit(
         raise ParameterError("an accelerated-failure-time model needs durations above 0")
     if not ended.any():
         raise ParameterError("nobody leaves: there is nothing to fit")
+    if (time[ended > 0] == time.max()).all():
+        raise ParameterError(
+            f"all who leave do so at {time.max():g}, and nobody was watched longer: that tells no distribution of times"
+        )
     since = None if enters is None else np.asarray(enters, dtype=np.float64)
     w = np.ones(len(time)) if weight is None else np.asarray(weight, dtype=np.float64)
     means = np.average(values, axis=0, weights=w)
@@ -129,6 +133,8 @@ def aft_fit(
     p = design.shape[1]
     penalties = np.zeros(p + 1)
     penalties[1:p] = np.broadcast_to(np.asarray(penalty, dtype=np.float64), (p - 1,)) / scales**2
+    if not penalties.any():
+        refuse_collinear(["the level", *names], (design * w[:, np.newaxis]).T @ design)
     at = np.zeros(p + 1)
     at[0] = np.average(np.log(time), weights=w) + np.log(w.sum() / (w @ ended)) / 2
     rows = _Rows(distribution, np.log(time), ended, since, design, w)
@@ -193,7 +199,8 @@ class _Rows:
 
     def sums(self, at: Floats) -> tuple[float, Floats, Floats]:
         """Log-likelihood, gradient, and the negative of its second derivatives."""
-        worth, centre, scale, centre2, cross, scale2 = self._derivatives(at)
+        with np.errstate(all="ignore"):  # where a step went too far, it is taken back
+            worth, centre, scale, centre2, cross, scale2 = self._derivatives(at)
         gradient = np.append(self.design.T @ centre, scale.sum())
         bend = np.empty((len(at), len(at)))
         bend[:-1, :-1] = -(self.design.T @ (self.design * centre2[:, np.newaxis]))

@@ -29,7 +29,7 @@ from journeykit.estimators.repeat_buying import MODELS, fit_repeat_buying
 from journeykit.journey.groups import in_order
 from journeykit.log.calendar import as_timestamp
 from journeykit.results.base import left_out_table
-from journeykit.schema import check_confidence, check_one_of
+from journeykit.schema import check_confidence, check_one_of, check_penalizer
 from journeykit.text import word
 
 if TYPE_CHECKING:
@@ -141,8 +141,7 @@ def buying_model(
     check_one_of("method", method, MODELS)
     check_one_of("spend", spend, ("auto", "gamma_gamma", None))
     check_confidence(confidence)
-    if not penalizer >= 0:
-        raise ParameterError(f"penalizer == {penalizer!r}, must be 0 or more")
+    check_penalizer(penalizer)
     named = spend == "gamma_gamma" or value != "value"
     if spend is not None and named and value not in log.columns:
         raise LogError(f"spend needs amounts, and the log has no column {value!r}: say value=, or give spend=None")

@@ -241,3 +241,23 @@ def test_metrics_are_unique_and_definitions_tell_methods_apart():
     assert not cox.metrics().duplicated(["name", "segment", "period", "definition"]).any()
     assert cox.definition != aft.definition
     assert cox.definition.startswith("churn_model_cox")
+
+
+@pytest.mark.parametrize("method", ["cox", "weibull_aft", "lognormal_aft", "loglogistic_aft"])
+def test_what_is_the_same_twice_is_called_that_by_every_method(method):
+    rng = np.random.default_rng(0)
+    x, days = rng.normal(size=300), np.ceil(rng.exponential(100, 300))
+    for other in (2 * x + 1, -x + 1e-9 * rng.normal(size=300)):
+        tenures = jk.Tenures.from_durations(days, rng.random(300) < 0.7, covariates={"x": x, "y": other})
+        with pytest.raises(ParameterError, match=r"the same or made of one another: \['x', 'y'\]"):
+            churn_model(tenures, method=method)
+    with pytest.raises(ParameterError, match="must be a number, 0 or more"):
+        churn_model(tenures, method=method, penalizer="1")
+
+
+@pytest.mark.parametrize("method", ["weibull_aft", "lognormal_aft", "loglogistic_aft"])
+def test_when_all_leave_at_once_there_is_no_distribution(method):
+    x = np.random.default_rng(0).normal(size=100)
+    tenures = jk.Tenures.from_durations(np.full(100, 5), np.arange(100) % 3 > 0, covariates={"x": x})
+    with pytest.raises(ParameterError, match="all who leave do so at 5, and nobody was watched longer"):
+        churn_model(tenures, method=method)

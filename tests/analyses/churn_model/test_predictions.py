@@ -422,3 +422,29 @@ def test_strata_are_read_where_customers_stand():
     assert set(model.predict(horizon="60d").table["reason_1"]) <= {
         "recency_days", "rhythm_days", "active_days", "age_days", "comebacks", "kind",
     }  # fmt: skip
+
+
+def test_of_a_stratum_that_nobody_left_nothing_is_said():
+    rng = np.random.default_rng(0)
+    group = np.repeat(["a", "b", "c"], 200)
+    days, left = np.ceil(rng.exponential(100, 600)), (rng.random(600) < 0.6) & (group != "c")
+    tenures = jk.Tenures.from_durations(days, left, covariates={"group": group})
+    found = churn_model(tenures, strata="group").predict(horizon=30)
+    nobody_left = found.table["customer"].isin(np.flatnonzero(group == "c") + tenures.table["customer"].iloc[0])
+    assert nobody_left.sum() == 200
+    assert (found.table["leave_probability"].isna() == nobody_left).all()
+    assert found.params["unseen"] == 200
+
+
+@pytest.mark.parametrize("method", ["cox", "weibull_aft"])
+def test_expected_days_are_those_of_the_curve_however_far_ahead(method):
+    left = np.ceil(np.random.default_rng(1).exponential(100, 4000))
+    model = churn_model(jk.Tenures.from_durations(np.minimum(left, 300), left <= 300), method=method)
+    for horizon in (50, 1000, 5000):  # of an exponential with mean 100
+        days = model.predict(horizon=horizon).table["expected_active_days"].median()
+        assert days == pytest.approx(100 * -np.expm1(-horizon / 100), rel=0.1)
+
+
+def test_a_list_is_as_long_as_a_whole_number():
+    with pytest.raises(ParameterError, match="must be a whole number"):
+        MODEL.at_risk(1.5, horizon="60d")

@@ -16,6 +16,9 @@ from journeykit.errors import ParameterError
 from journeykit.estimators.cox_prediction import leaving_interval
 from journeykit.estimators.proportions import Floats, z_value
 
+SURE = 30.0
+"""Logarithm of a cumulative hazard above which a chance is 1, whatever it is."""
+
 PARTS = 30
 """Steps in which a horizon is passed where other ends compete, or days are counted."""
 
@@ -80,7 +83,9 @@ def ahead_by_age(
     place = None
     if stratum is not None:
         names = [str(name) for name in hazard.strata]
-        place = np.array([names.index(str(each)) if str(each) in names else -1 for each in stratum], dtype=np.int64)
+        # Of a stratum that nobody left nothing is known, not that nobody ever will.
+        known = {name: i if hazard.left_any(i) else -1 for i, name in enumerate(names)}
+        place = np.array([known.get(str(each), -1) for each in stratum], dtype=np.int64)
         unseen |= place < 0
     x = design.to_numpy()
     z = z_value(confidence)
@@ -88,7 +93,7 @@ def ahead_by_age(
     total, se, beyond = hazard.between(x, age, age + horizon, place)
     grown = np.column_stack([hazard.between(x, age, age + time, place, errors=False)[0] for time in times])
     if others is None:
-        staying = there = np.exp(-grown)
+        all_ends, staying = grown, np.exp(-grown)
         probability, low, high = leaving_interval(total, se, z)
     else:
         # With other ends the chance is the cumulative incidence: leaving now, of those who ended in no way before.
@@ -106,11 +111,11 @@ def ahead_by_age(
         with np.errstate(divide="ignore", invalid="ignore"):
             factor = np.exp(np.where(total > 0, z * se / total, 0.0))[:, np.newaxis]
         low, high = (_incidence(each, competing)[:, -1] for each in (grown / factor, grown * factor))
-        there = np.exp(-grown - competing)
+        all_ends = grown + competing
     sign = 1.0 if hazard.aft is None else -1.0 / np.exp(hazard.aft.log_scale)
     usual = usual_of(terms, rows) if len(rows) else {}
     reasons = contributions(terms, design, hazard.coefficients * sign, usual)
-    return Ahead(probability, low, high, times, staying, _area(times, there), reasons, beyond, unseen)
+    return Ahead(probability, low, high, times, staying, _area(times, all_ends), reasons, beyond, unseen)
 
 
 def _incidence(grown: Floats, competing: Floats) -> Floats:
@@ -122,11 +127,13 @@ def _incidence(grown: Floats, competing: Floats) -> Floats:
     return np.asarray(np.cumsum(before * -np.expm1(-all_ends) * share, axis=1))
 
 
-def _area(times: Floats, staying: Floats) -> Floats:
-    """Days under the curve that begins with everybody."""
-    heights = np.column_stack([np.ones(len(staying)), staying])
-    widths = np.diff(times, prepend=0.0)
-    return np.asarray(((heights[:, :-1] + heights[:, 1:]) / 2 * widths).sum(axis=1))
+def _area(times: Floats, grown: Floats) -> Floats:
+    """Days under the curve exp(−Λ) that begins with everybody; between two times the rate of leaving is the same."""
+    until = np.column_stack([np.zeros(len(grown)), grown])
+    rise = np.diff(until, axis=1)
+    lost = -np.expm1(-rise)  # of those who were there at the step's beginning
+    mean = np.divide(lost, rise, out=1 - rise / 2, where=rise > 1e-9)
+    return np.asarray((np.exp(-until[:, :-1]) * mean * np.diff(times, prepend=0.0)).sum(axis=1))
 
 
 # -- by how customers stand ------------------------------------------------------------------
@@ -147,13 +154,13 @@ def ahead_by_standing(landmarks: list[Landmark], rows: pd.DataFrame, confidence:
     chances = np.zeros((len(rows), len(landmarks)))
     for i, landmark in enumerate(landmarks):
         score, se = landmark.predict(rows)
-        chances[:, i] = -np.expm1(-np.exp(score))
+        chances[:, i] = -np.expm1(-np.exp(np.minimum(score, SURE)))
     chances = np.minimum.accumulate(chances[:, ::-1], axis=1)[:, ::-1]  # who leaves sooner also leaves within longer
     probability = chances[:, -1]
     able = np.isfinite(score)
     low, high = np.zeros(len(rows)), np.zeros(len(rows))
-    low[able] = -np.expm1(-np.exp(score[able] - z * se[able]))
-    high[able] = -np.expm1(-np.exp(score[able] + z * se[able]))
+    low[able] = -np.expm1(-np.exp(np.minimum(score[able] - z * se[able], SURE)))
+    high[able] = -np.expm1(-np.exp(np.minimum(score[able] + z * se[able], SURE)))
     times = grid_of(last.horizon)
     # In the first part everybody who leaves does so on one day: when the silence that now lasts has lasted too long.
     wait = np.maximum(last.limit - rows["recency_days"].to_numpy(dtype=np.float64), 0.0)

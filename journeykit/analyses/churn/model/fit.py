@@ -26,7 +26,7 @@ from journeykit.estimators.concordance import concordance
 from journeykit.estimators.cox import TIES
 from journeykit.estimators.differences import holm
 from journeykit.estimators.proportions import z_value
-from journeykit.schema import check_confidence, check_one_of, did_you_mean
+from journeykit.schema import check_confidence, check_one_of, check_penalizer, did_you_mean
 
 
 def churn_model(
@@ -104,8 +104,7 @@ def churn_model(
     check_one_of("method", method, METHODS)
     check_one_of("ties", ties, TIES)
     check_confidence(confidence)
-    if not 0 <= penalizer < np.inf:
-        raise ParameterError(f"penalizer == {penalizer!r}, must be 0 or more")
+    check_penalizer(penalizer)
     table = tenures.table
     if table.empty:
         raise nobody(tenures.left_out, "to learn from")

@@ -77,6 +77,10 @@ class Hazard:
         """Names of the strata; one without a name where there are none."""
         return [""] if self.base is None else self.base.strata
 
+    def left_any(self, stratum: int) -> bool:
+        """Say whether anybody left in a stratum that was learned from."""
+        return self.base is None or bool(self.base.starts[stratum + 1] > self.base.starts[stratum])
+
     def between(
         self, design: Any, begins: Any, ends: Any, stratum: Any = None, *, errors: bool = True
     ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:

@@ -71,8 +71,8 @@ class ChurnPrediction(ChurnResult):
             The most likely to leave, or those with most value at stake.
         """
         check_one_of("by", by, ("probability", "value"))
-        if n < 1:
-            raise ParameterError(f"n == {n}, must be 1 or more")
+        if n != int(n) or n < 1:
+            raise ParameterError(f"n == {n!r}, must be a whole number, 1 or more")
         if by == "probability":
             return self.table.head(n)
         if "value_at_stake" not in self.table:
