@@ -242,7 +242,7 @@ def test_real_customers_are_foreseen_better_than_by_simple_means(name, silence, 
     found = churn_model(jk.tenures(log, churn=jk.Inactivity(silence), **counts)).evaluate(split=split, horizon=horizon)
     compared = found.comparison[found.comparison["measure"] != "concordance"]
     assert (compared["difference"] < -2 * compared["difference_se"]).all()
-    # Seen: mean distances of 1 to 3.2 points; no tenth is farther off than its interval and 5 points.
+    # Seen: mean distances of 1.0 to 3.2 points; no tenth is farther off than its interval and 5 points.
     assert found.summary["calibration_index"].iloc[0] < 0.04
     low, high = (found.table[f"observed_rate_{side}"] for side in ("low", "high"))
     assert found.table["predicted_rate"].between(low - 0.05, high + 0.05).all()

@@ -1,5 +1,6 @@
 """Who is next: what must be so whatever the data, what can be worked out by hand, and what nobody may know."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import permutations
 
@@ -123,16 +124,21 @@ def test_reasons_are_the_mean_over_all_orders_in_which_they_could_be_told(rich, 
         assert reasons[names].iloc[i].tolist() == pytest.approx(list(slow.values()), abs=1e-9)
 
 
-def test_an_age_that_nobody_had_reached_counts_as_the_highest():
+def test_for_finer_curves_an_age_that_nobody_had_reached_counts_as_the_highest():
     from journeykit.analyses.churn.model.foresight import landmarks_for
 
-    bends = landmarks_for(MODEL, 60)[-1].bends
+    plain = landmarks_for(MODEL, 60)[-1].bends
+    bends = replace(plain, rich=True)
     oldest = float(np.expm1(bends.ranges["age"][1]))
     ages = np.array([oldest - 1, oldest, oldest + 1, 10 * oldest])
     same = {"recency_days": 30.0, "rhythm_days": 12.0, "active_days": 4.0, "comebacks": 0.0}
     columns = bends.columns({name: np.full(4, value) for name, value in same.items()} | {"age_days": ages})
     assert (columns[0] != columns[1]).any()
     assert columns[2].tolist() == columns[3].tolist() == pytest.approx(columns[1].tolist())
+    assert (
+        plain.scales({"age_days": ages} | {name: np.full(4, value) for name, value in same.items()})["age"][3]
+        > (plain.ranges["age"][1])
+    )
 
 
 def test_customers_at_several_dates_do_not_make_finer_curves(monkeypatch):

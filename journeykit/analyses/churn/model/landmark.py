@@ -72,9 +72,9 @@ class Bends:
     Attributes
     ----------
     ranges : mapping
-        Scale → the least and the largest value that was learned from. What
-        lies beyond counts as that: an age that nobody had reached before says
-        no more than the highest that somebody had.
+        Scale → the least and the largest value that was learned from. For
+        finer curves and their products what lies beyond counts as that: they
+        bend too much to be drawn out straight.
     """
 
     limit: int
@@ -95,8 +95,9 @@ class Bends:
         return [*found, Part("age", bent=True), *([Part("comebacks")] if self.with_comebacks else [])]
 
     def scales(self, habits: Habits) -> dict[str, Floats]:
-        """Put habits on their scales, within the ranges that were learned from."""
-        return {name: np.clip(each, *self.ranges[name]) for name, each in scales_of(habits, self.limit).items()}
+        """Put habits on their scales; for finer curves within the ranges that were learned from."""
+        found = scales_of(habits, self.limit)
+        return {name: np.clip(each, *self.ranges[name]) for name, each in found.items()} if self.rich else found
 
     def size(self, part: Part) -> int:
         """Count the columns of a part."""
