@@ -89,10 +89,10 @@ def cloglog_fit(
     if not 0 < share < 1:
         raise ParameterError("it happened to nobody, or to everybody: there is nothing to explain")
     p = design.shape[1]
-    scales = np.sqrt((w @ design**2) / w.sum())
-    scales[scales == 0] = 1.0
+    scales = np.sqrt(np.einsum("i,ij,ij->j", w, design, design) / w.sum())  # without a copy of very many rows
+    scales[(scales == 0) | (np.abs(scales - 1) < 1e-9)] = 1.0
     penalties = np.broadcast_to(np.asarray(penalty, dtype=np.float64), (p,)) / scales**2
-    rows = np.ascontiguousarray(design / scales)
+    rows = np.ascontiguousarray(design if (scales == 1).all() else design / scales)
     few = slice(None, None, len(rows) // 20_000 + 1)
     at = np.linalg.lstsq(rows[few], np.full(len(rows[few]), np.log(-np.log1p(-share))), rcond=None)[0]
     worth, gradient, information = _sums(rows, y, w, at)
@@ -117,10 +117,12 @@ def cloglog_fit(
             break
     refuse_unbounded(columns, first, information + np.diag(penalties))
     inverse = np.linalg.inv(information + np.diag(penalties))
-    influence = _score_rows(rows, y, w, at)
-    if clusters is not None:
+    slope = _first_derivative(rows, y, w, at)
+    if clusters is None:
+        influence = rows * slope[:, np.newaxis]
+    else:
         codes, unique = pd.factorize(np.asarray(clusters))
-        influence = np.column_stack([np.bincount(codes, each, len(unique)) for each in influence.T])
+        influence = np.column_stack([np.bincount(codes, each * slope, len(unique)) for each in rows.T])
     spread = inverse @ (influence.T @ influence) @ inverse / np.outer(scales, scales)
     return CloglogFit(at / scales, spread, len(y), int(y.sum()))
 
@@ -134,9 +136,9 @@ def _sums(rows: Floats, happened: Any, weight: Floats, at: Floats) -> tuple[floa
     return likelihood, gradient, lower + np.tril(lower, -1).T
 
 
-def _score_rows(rows: Floats, happened: Any, weight: Floats, at: Floats) -> Floats:
-    """What each row adds to the gradient."""
+def _first_derivative(rows: Floats, happened: Any, weight: Floats, at: Floats) -> Floats:
+    """By its score x · at, of what each row adds to the log-likelihood."""
     hazard = np.exp(np.clip(rows @ at, -700, 30))
     with np.errstate(over="ignore"):
         first = np.where(happened, hazard / np.expm1(hazard), -hazard)
-    return np.asarray(rows * (weight * first)[:, np.newaxis])
+    return np.asarray(weight * first)

@@ -454,3 +454,22 @@ def test_expected_days_are_those_of_the_curve_however_far_ahead(method):
 def test_a_list_is_as_long_as_a_whole_number():
     with pytest.raises(ParameterError, match="must be a whole number"):
         MODEL.at_risk(1.5, horizon="60d")
+
+
+def test_of_very_many_rows_some_customers_are_learned_from(monkeypatch):
+    from journeykit.analyses.churn.model import landmark as module
+    from journeykit.analyses.churn.model.foresight import past_of
+
+    past = past_of(MODEL, 60)
+    assert len(module.some_customers(past)) == len(past)
+    monkeypatch.setattr(module, "MOST_ROWS", len(past) // 2)
+    some = module.some_customers(past)
+    assert len(some) == pytest.approx(len(past) / 2, rel=0.1)
+    kept = set(some["customer"])
+    assert past["customer"].isin(kept).sum() == len(some)  # whole customers
+    shuffled = past.sample(frac=1.0, random_state=0)
+    assert set(module.some_customers(shuffled)["customer"]) == kept
+    monkeypatch.undo()
+    whole, half = (module.fit_landmark(rows, (), 60, 60).predict(past)[0] for rows in (past, some))
+    able = np.isfinite(whole)
+    assert np.corrcoef(whole[able], half[able])[0, 1] > 0.98

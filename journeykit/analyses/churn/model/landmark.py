@@ -26,6 +26,9 @@ ENOUGH = 5000
 ENOUGH_A_COLUMN = 100
 """The same, for each column that lets covariates act otherwise for some than for others."""
 
+MOST_ROWS = 1_000_000
+"""Rows that are learned from at most: of more, those of a share of the customers, chosen by their ids."""
+
 PENALTY = 1.0
 """A slight penalty, as of one observation a coefficient: splines of few customers stay calm."""
 
@@ -273,15 +276,19 @@ def pieces(rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
 
 def lay_out(bends: Bends, terms: Sequence[Term], crossed: Sequence[str], at: pd.DataFrame) -> tuple[Floats, list[str]]:
     """Lay out a column of ones, the habits, the covariates, and these times scales of habits; and whose each is."""
-    covariates, _ = design_of(terms, at)
     whose = [term.name for term in terms for _ in term.columns]
     names = ["", *("habits" for part in bends.parts() for _ in range(bends.size(part))), *whose]
-    habits = habits_of(at, bends.limit)
-    parts = [np.ones((len(at), 1)), bends.columns(habits), covariates.to_numpy()]
-    if crossed:
-        scales = bends.scales(habits)
-        parts += [covariates.to_numpy() * scales[name][:, np.newaxis] for name in crossed]
-    return np.column_stack(parts), names + whose * len(crossed)
+    names += whose * len(crossed)
+    design = np.empty((len(at), len(names)))
+    for some in pieces(np.arange(len(at))):
+        rows = at.iloc[some]
+        habits, covariates = habits_of(rows, bends.limit), design_of(terms, rows)[0].to_numpy()
+        parts = [np.ones((len(rows), 1)), bends.columns(habits), covariates]
+        if crossed:
+            scales = bends.scales(habits)
+            parts += [covariates * scales[name][:, np.newaxis] for name in crossed]
+        design[some] = np.column_stack(parts)
+    return design, names
 
 
 def fit_landmark(snapshots: pd.DataFrame, terms: Sequence[Term], limit: int, horizon: int) -> Landmark:
@@ -297,7 +304,7 @@ def fit_landmark(snapshots: pd.DataFrame, terms: Sequence[Term], limit: int, hor
     limit, horizon : int
         Days.
     """
-    able = snapshots[snapshots["recency_days"].to_numpy() + horizon >= limit]
+    able = some_customers(snapshots[snapshots["recency_days"].to_numpy() + horizon >= limit])
     crossed = (able["event"] & (able["duration_days"] <= horizon)).to_numpy()
     if crossed.sum() < FEWEST_CROSSINGS or (~crossed).sum() < FEWEST_CROSSINGS:
         raise ParameterError(
@@ -315,16 +322,27 @@ def fit_landmark(snapshots: pd.DataFrame, terms: Sequence[Term], limit: int, hor
     return Landmark(horizon, limit, bends, tuple(terms), names, fit, *seen, with_habits)
 
 
+def some_customers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of so large a share of the customers that they are about `MOST_ROWS`; the same ones every time."""
+    if len(rows) <= MOST_ROWS:
+        return rows
+    chosen = pd.util.hash_array(rows["customer"].to_numpy()) < MOST_ROWS / len(rows) * 2.0**64
+    return rows[chosen]
+
+
 def _calm_fit(
     design: Floats, crossed: npt.NDArray[np.bool_], customers: npt.NDArray[Any], names: list[str]
 ) -> CloglogFit:
     """Fit with a slight penalty on columns of one spread; a column that is the same for all has no effect."""
-    centres, spreads = design.mean(axis=0), design.std(axis=0)
-    centres[0], spreads[0] = 0.0, 1.0
+    centres = design.mean(axis=0)
+    centres[0] = 0.0
+    design -= centres  # in place, as all below: there may be very many rows
+    spreads = np.sqrt(np.einsum("ij,ij->j", design, design) / len(design))
     same = spreads <= 1e-9 * np.maximum(np.abs(centres), 1.0)
     spreads[same] = 1.0
+    design /= spreads
     penalty = np.r_[0.0, np.full(design.shape[1] - 1, PENALTY)]
-    fit = cloglog_fit((design - centres) / spreads, crossed, clusters=customers, penalty=penalty, names=names)
+    fit = cloglog_fit(design, crossed, clusters=customers, penalty=penalty, names=names)
     back = np.diag(np.where(same, 0.0, 1 / spreads))
     back[0, 0] = 1.0
     back[0, 1:] -= np.where(same, 0.0, centres / spreads)[1:]
