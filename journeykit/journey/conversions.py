@@ -64,7 +64,8 @@ def conversions(
         several first step 1s at one instant the first stored), `entered_at`,
         `reached_2_at` … `reached_k_at` (int64, microseconds since 1970;
         `NOT_REACHED` where the step does not come in the log), `converted_at`
-        (the last of them).
+        (the last of them). With `ties="stored"` also `converted_event`, that
+        event's position (or `NOT_REACHED`).
 
     Examples
     --------
@@ -95,6 +96,11 @@ def conversions(
     reached = np.empty((n, len(steps) - 1), np.int64)
     events = (codes, has_step, log.times, offsets, *opens, every, ties == "any")
     over_customers(lambda a, b: match_entries(*events, entries_from, customers, rows, reached, a, b), offsets)
-    times: dict[str, NDArray[np.int64]] = {f"reached_{k}_at": reached[:, k - 2] for k in range(2, len(steps) + 1)}
     found = {"customer_code": customers, "entry_event": rows, "entered_at": log.times[rows]}
-    return pd.DataFrame({**found, **times, "converted_at": reached[:, -1]})
+    last: dict[str, NDArray[np.int64]] = {}
+    if ties == "stored":  # events, not times
+        last = {"converted_event": reached[:, -1].copy()}
+        there = reached != NOT_REACHED
+        reached[there] = log.times[reached[there]]
+    times = {f"reached_{k}_at": reached[:, k - 2] for k in range(2, len(steps) + 1)}
+    return pd.DataFrame({**found, **times, "converted_at": reached[:, -1], **last})

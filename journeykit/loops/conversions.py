@@ -41,7 +41,8 @@ def match_entries(  # type: ignore[no-untyped-def]  # pragma: no cover
     Customer i has the rows from `entries_from[i]` on. `has_step[code, k]` says
     whether events of a code match step k, from 1; column 0 whether any step.
     With `any_order_in_ties`, events of one instant may match in ascending order
-    of the steps however stored.
+    of the steps however stored. Without, the events themselves are written in
+    the place of their times.
     """
     n_steps = has_step.shape[1] - 1
     longest = 1
@@ -69,16 +70,11 @@ def match_entries(  # type: ignore[no-untyped-def]  # pragma: no cover
                 if has_step[codes[i], 0]:
                     for k in range(1, n_steps + 1):  # ascending: what lies ahead of k + 1 is not yet changed
                         if has_step[codes[i], k]:
-                            ahead[k, k] = t
+                            ahead[k, k] = t if any_order_in_ties else i
                             for x in range(k + 1, n_steps + 1):
                                 ahead[k, x] = ahead[k + 1, x]
             else:
-                before[:, :] = ahead
-                for k in range(1, n_steps + 1):
-                    top = fill(k, start, i + 1, -1, codes, has_step, filler, fills, tried, queue)
-                    if top >= k:
-                        for x in range(k, n_steps + 1):
-                            ahead[k, x] = t if x <= top else before[top + 1, x]
+                put_tied(start, i + 1, t, codes, has_step, ahead, before, filler, fills, tried, queue)
             if opens_from <= t < opens_until:
                 for row in range(i, start - 1, -1):
                     if not has_step[codes[row], 1]:
@@ -96,6 +92,18 @@ def match_entries(  # type: ignore[no-untyped-def]  # pragma: no cover
                         for k in range(2, n_steps + 1):
                             reached[place, k - 2] = t if k <= top else before[top + 1, k]
             i = start - 1
+
+
+@part
+def put_tied(start, stop, t, codes, has_step, ahead, before, filler, fills, tried, queue):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Put the events of one instant before what lies ahead; keep in `before` what did."""
+    n_steps = has_step.shape[1] - 1
+    before[:, :] = ahead
+    for k in range(1, n_steps + 1):
+        top = fill(k, start, stop, -1, codes, has_step, filler, fills, tried, queue)
+        if top >= k:
+            for x in range(k, n_steps + 1):
+                ahead[k, x] = t if x <= top else before[top + 1, x]
 
 
 @part

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from journeykit.analyses.conversion.entries import Longs, entry_groups
 from journeykit.analyses.conversion.trend_plan import TrendPlan
-from journeykit.journey.conversions import NOT_REACHED, conversions
+from journeykit.journey.kinds import step_kinds
 from journeykit.log.interactions import InteractionLog
+from journeykit.loops import over_customers
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,13 @@ class Clocks:
 
     Attributes
     ----------
-    customers : array of int32
-        Codes of the customers.
-    periods, groups : array of int64
-        The entrance period, and the place of the group among the plan's labels.
-    reached : array of int64
+    begin : array of int64, shape (n_customers + 1,)
+        Where the clocks of each customer begin.
+    customers, periods : array of int32
+        Codes of the customers; the entrance periods.
+    groups : array of int64
+        The place of the group among the plan's labels.
+    reached : array of int16
         The furthest step reached within the window.
     durations : array of int64
         Microseconds from the entry to `to_step`, or for as long as it was
@@ -32,10 +35,11 @@ class Clocks:
         Whether `to_step` was reached in that time.
     """
 
+    begin: Longs
     customers: NDArray[np.int32]
-    periods: Longs
+    periods: NDArray[np.int32]
     groups: Longs
-    reached: Longs
+    reached: NDArray[np.int16]
     durations: Longs
     converted: NDArray[np.bool_]
 
@@ -48,40 +52,19 @@ def find_clocks(log: InteractionLog, plan: TrendPlan) -> Clocks:
     furthest of its step 1s. It is timed from the one that converted first, of
     several the latest; if none did, from the last.
     """
-    found = conversions(log, plan.steps, between=plan.opens, entries="all")
-    customers, entered = found["customer_code"].to_numpy(), found["entered_at"].to_numpy()
-    rows, converted_at = found["entry_event"].to_numpy(), found["converted_at"].to_numpy()
-    periods = np.searchsorted(plan.edges, entered, side="right") - 1
-    starts = np.flatnonzero(np.r_[True, (np.diff(customers) != 0) | (np.diff(periods) != 0)]) if len(rows) else rows
-    reached = np.ones(len(rows), np.int64)
-    for k in range(2, plan.to_step + 1):
-        at = found[f"reached_{k}_at"].to_numpy()
-        reached += (at != NOT_REACHED) & (at - entered <= plan.within)
-    if plan.clock == "first":
-        chosen, furthest = starts, reached[starts]
-    else:
-        furthest = np.maximum.reduceat(reached, starts) if len(rows) else reached
-        chosen = _chosen(starts, np.where(reached == plan.to_step, converted_at, NOT_REACHED))
-    converted = furthest == plan.to_step
-    limits = np.minimum(log.observed_until - 1 - entered[chosen], plan.within)
-    return Clocks(
-        customers=customers[chosen],
-        periods=periods[chosen],
-        groups=entry_groups(
-            log, plan.by, plan.labels, plan.steps[0], rows[chosen], customers[chosen], one_each=plan.clock == "first"
-        ),
-        reached=furthest,
-        durations=np.where(converted, converted_at[chosen] - entered[chosen], limits),
-        converted=converted,
-    )
+    from journeykit.loops.clocks import count_clocks, match_clocks
 
-
-def _chosen(starts: Longs, converted_at: Longs) -> Longs:
-    """Of each run of entries: the latest of those that convert first, or the last."""
-    if not len(starts):
-        return starts
-    sizes = np.diff(np.r_[starts, len(converted_at)])
-    first = np.repeat(np.minimum.reduceat(converted_at, starts), sizes)
-    here = np.where(converted_at == first, np.arange(len(converted_at)), -1)
-    chosen: Longs = np.maximum.reduceat(here, starts)
-    return chosen
+    codes, has_step = step_kinds(log, plan.steps)
+    events = (codes, has_step, log.times, log.offsets, plan.edges, *plan.opens)
+    number = np.empty(log.n_customers, np.int64)
+    over_customers(lambda a, b: count_clocks(*events, number, a, b), log.offsets)
+    begin = np.concatenate([[0], np.cumsum(number)]).astype(np.int64)
+    n = int(begin[-1])
+    customers, periods = np.empty(n, np.int32), np.empty(n, np.int32)
+    rows, durations, reached = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int16)
+    keep_first, any_order = plan.clock == "first", plan.ties == "any"
+    rules = (plan.within, log.observed_until, keep_first, any_order)
+    out = (customers, rows, periods, reached, durations)
+    over_customers(lambda a, b: match_clocks(*events, *rules, begin, *out, a, b), log.offsets)
+    groups = entry_groups(log, plan.by, plan.labels, plan.steps[0], rows, customers, tied=keep_first and any_order)
+    return Clocks(begin, customers, periods, groups, reached, durations, reached == plan.to_step)

@@ -158,6 +158,7 @@ def conversion_curve(
     within: Any = None,
     competing: Mapping[str, Any] | None = None,
     count: str = "customers",
+    ties: str = "any",
     by: str | None = None,
     between: tuple[object, object] | None = None,
     times: Any = None,
@@ -177,7 +178,6 @@ def conversion_curve(
         Interactions.
     steps : list
         Two or more steps: touchpoints, sets of them, stages or `jk.Step`.
-        Events of one instant may match in ascending order, however stored.
     within : str or timedelta, optional
         The window: a conversion exactly then counts, a later one does not.
     competing : mapping of str to step, optional
@@ -187,6 +187,11 @@ def conversion_curve(
     count : {"customers", "attempts"}
         Each customer's first step 1 in range, or each step 1 in range with a
         clock of its own; intervals and tests then sum within customers.
+    ties : {"any", "stored"}
+        Events of one customer at one instant: `"any"`, their order is unknown;
+        they may match in ascending order of the steps, another end counts from a
+        later instant than the entry's on, and conversion comes before it.
+        `"stored"` trusts the order of the log.
     by : str, optional
         Split by a column: its value at the entry event; a value not known by
         then is missing, which is a group of its own.
@@ -229,7 +234,15 @@ def conversion_curve(
     2      864000.0        1           1.000
     """
     plan = make_plan(
-        log, steps, within=within, competing=competing, count=count, by=by, between=between, confidence=confidence
+        log,
+        steps,
+        within=within,
+        competing=competing,
+        count=count,
+        ties=ties,
+        by=by,
+        between=between,
+        confidence=confidence,
     )
     found = estimate(log, plan, read_times(times))
     return ConversionCurve(
@@ -255,6 +268,7 @@ def _params(log: Any, plan: Plan, horizon: float) -> dict[str, Any]:
         "horizon_seconds": horizon / SECOND if np.isfinite(horizon) else None,
         "competing": {name: step.name for name, step in plan.others},
         "count": plan.count,
+        "ties": plan.ties,
         "unit": log.unit,
         "by": plan.by,
         "between": range_shown(plan.between, log.timezone),

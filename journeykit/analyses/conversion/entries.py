@@ -45,7 +45,7 @@ class Entries:
 
 def find_entries(log: InteractionLog, plan: Plan) -> Entries:
     """Find all entries of a log, and follow each until its end."""
-    found = conversions(log, plan.steps, between=plan.between, entries=plan.entries)
+    found = conversions(log, plan.steps, between=plan.between, entries=plan.entries, ties=plan.ties)
     customers, rows = found["customer_code"].to_numpy(), found["entry_event"].to_numpy()
     entered, converted = found["entered_at"].to_numpy(), found["converted_at"].to_numpy()
     # Watched at age a is who entered a before observation ended, which is exclusive.
@@ -53,34 +53,42 @@ def find_entries(log: InteractionLog, plan: Plan) -> Entries:
     if plan.within is not None:
         limits = np.minimum(limits, plan.within)
     ended_at, ends = converted.copy(), np.full(len(rows), CONVERTED)
+    stored = plan.ties == "stored"
+    ended = found["converted_event"].to_numpy().copy() if stored else ended_at  # what is compared: events or times
     for kind, (_, step) in enumerate(plan.others, start=CONVERTED + 1):
-        other = first_after(log, step, rows, customers)
-        sooner = other < ended_at  # at one instant conversion counts, and then the end that is named first
-        ended_at[sooner], ends[sooner] = other[sooner], kind
+        event = first_after(log, step, rows, customers, same_instant=stored)
+        at = np.where(event == NOT_REACHED, NOT_REACHED, log.times[np.where(event == NOT_REACHED, 0, event)])
+        other = event if stored else at
+        sooner = other < ended  # at one instant conversion counts, and then the end that is named first
+        ended[sooner], ended_at[sooner], ends[sooner] = other[sooner], at[sooner], kind
     durations = np.where(ended_at == NOT_REACHED, NOT_REACHED, ended_at - entered)
     late = durations > limits
     return Entries(
         customers,
-        entry_groups(log, plan.by, plan.labels, plan.steps[0], rows, customers, one_each=plan.entries == "first"),
+        entry_groups(
+            log, plan.by, plan.labels, plan.steps[0], rows, customers, tied=plan.entries == "first" and not stored
+        ),
         np.where(late, RUNNING, ends),
         np.minimum(durations, limits),
         limits,
     )
 
 
-def first_after(log: InteractionLog, step: Step, rows: Longs, customers: NDArray[np.int32]) -> Longs:
-    """Find the time of each customer's first matching event at a later instant than the event in a row."""
+def first_after(
+    log: InteractionLog, step: Step, rows: Longs, customers: NDArray[np.int32], *, same_instant: bool
+) -> Longs:
+    """Find each customer's first matching event after the event in a row, at a later instant unless `same_instant`."""
     marked = np.flatnonzero(step.mask(log))
     if not len(marked):
         return np.full(len(rows), NOT_REACHED)
     stops, times = log.offsets[customers.astype(np.int64) + 1], log.times
     place = np.searchsorted(marked, rows, side="right")
-    while True:  # pass over those of the same instant: who comes first is not known
+    while True:  # pass over those of the same instant, if who comes first is not known
         event = np.append(marked, log.n_events)[place]
         inside = event < stops
         same = inside & (times[np.where(inside, event, 0)] == times[rows])
-        if not same.any():
-            return np.where(inside, times[np.where(inside, event, 0)], NOT_REACHED)
+        if same_instant or not same.any():
+            return np.where(inside, event, NOT_REACHED)
         place = place + same
 
 
@@ -92,12 +100,13 @@ def entry_groups(
     rows: Longs,
     customers: NDArray[np.int32],
     *,
-    one_each: bool,
+    tied: bool,
 ) -> Longs:
     """Place each entry's group among the labels: its value at the entry event.
 
-    Of several step 1s at the instant of a customer's one entry, the value that
-    comes first among the labels is taken, so that the stored order has no say.
+    If `tied`, the value that comes first among the labels is taken of several
+    step 1s at the instant of a customer's one entry, so that the stored order
+    has no say.
     """
     if by is None:
         return np.zeros(len(rows), np.int64)
@@ -107,7 +116,7 @@ def entry_groups(
         return pd.Index(labels).get_indexer(pd.Index(names))[codes].astype(np.int64)
 
     found = places(rows, customers)
-    if not one_each:
+    if not tied:
         return found
     starts = step.mask(log)
     here, ahead = np.arange(len(rows)), 1

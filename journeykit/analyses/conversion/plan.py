@@ -15,6 +15,7 @@ from journeykit.schema import check_confidence, check_one_of, duration_us
 
 CONVERTED = "converted"
 COUNTS = ("customers", "attempts")
+TIES = ("any", "stored")
 RESERVED = ("", "entered", CONVERTED, "unconverted", "censored")
 """Names that other ends may not have."""
 
@@ -35,6 +36,7 @@ class Plan:
     by: str | None = None
     labels: tuple[str, ...] = ("",)
     confidence: float = 0.95
+    ties: str = "any"
 
     @property
     def ends(self) -> tuple[str, ...]:
@@ -75,12 +77,14 @@ def make_plan(
     within: Any,
     competing: Any,
     count: str,
+    ties: str,
     by: str | None,
     between: Any,
     confidence: float,
 ) -> Plan:
     """Check all options against the log and each other."""
     check_one_of("count", count, COUNTS)
+    check_one_of("ties", ties, TIES)
     check_confidence(confidence)
     return Plan(
         steps=read_steps(log, steps),
@@ -92,6 +96,7 @@ def make_plan(
         by=by,
         labels=read_labels(log, by),
         confidence=confidence,
+        ties=ties,
     )
 
 

@@ -172,6 +172,7 @@ def funnel_trend(
     from_step: int = 1,
     to_step: int | None = None,
     clock: str = "last",
+    ties: str = "any",
     by: str | None = None,
     between: tuple[object, object] | None = None,
     week_start: str = "monday",
@@ -190,7 +191,7 @@ def funnel_trend(
         Interactions.
     steps : list
         Two or more steps: touchpoints, sets of them, stages or `jk.Step`, in
-        order. Events of one instant may match in ascending order, however stored.
+        order.
     within : str or timedelta
         The window, from step 1; exactly then counts.
     period : {"hour", "day", "week", "month", "quarter", "year"}
@@ -204,6 +205,10 @@ def funnel_trend(
         is closed. This is `jk.funnel` of the period's step 1s. `"first"`: the
         period's first step 1 keeps the clock; then unfinished periods are
         estimated, if `from_step` is 1.
+    ties : {"any", "stored"}
+        Events of one customer at one instant: `"any"`, their order is unknown,
+        and they may match in ascending order of the steps; `"stored"` trusts the
+        order of the log.
     by : str, optional
         Split by a column: its value at the step 1 that the clock belongs to.
     between : (start, end), optional
@@ -244,7 +249,7 @@ def funnel_trend(
     2  2024-01-15/2024-01-21          0          0              NaN  unfinished
     """
     plan = make_trend_plan(
-        log, steps, within=within, period=period, from_step=from_step, to_step=to_step, clock=clock, by=by,
+        log, steps, within=within, period=period, from_step=from_step, to_step=to_step, clock=clock, ties=ties, by=by,
         between=between, week_start=week_start, confidence=confidence,
     )  # fmt: skip
     trend = Trend(log, plan)
@@ -273,6 +278,7 @@ def _params(log: Any, plan: TrendPlan) -> dict[str, Any]:
         "period": plan.period,
         "week_start": plan.week_start,
         "clock": plan.clock,
+        "ties": plan.ties,
         "unit": log.unit,
         "by": plan.by,
         "between": range_shown(plan.between, log.timezone),

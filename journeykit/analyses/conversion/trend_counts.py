@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -9,15 +10,19 @@ import numpy as np
 import pandas as pd
 
 from journeykit.analyses.conversion.clocks import Clocks, find_clocks
-from journeykit.analyses.conversion.entries import Longs, count_equal_keys, n_distinct
+from journeykit.analyses.conversion.entries import Longs, count_equal_keys
 from journeykit.analyses.conversion.trend_plan import TrendPlan
 from journeykit.log.interactions import InteractionLog
+from journeykit.loops import over_customers
 
-NAMES = ["part", "group", "period", "value"]
+Piece = tuple[Longs, Longs, Longs]
+"""Places, values and numbers."""
+N_VALUES = 6
+"""Values that stand for something other than a time."""
 
 
 class Part(IntEnum):
-    """What is counted, by group and period."""
+    """What is counted, by group and period; up to NA_NB in the order of `sum_clocks`."""
 
     ENTERED = 0
     CUSTOMERS = 1  # owners who came to from_step
@@ -37,86 +42,116 @@ class Part(IntEnum):
     PEOPLE = 15  # group 0, period 0; value 0: entered at all, 1: entered in a finished period
 
 
+@dataclass(frozen=True)
+class Key:
+    """Pack (part, group, period, value) into one number, where it fits: a MultiIndex takes longer than the clocks."""
+
+    n_groups: int
+    n_periods: int
+    largest: int
+
+    @property
+    def bits(self) -> int:
+        """Bits for the value."""
+        return self.largest.bit_length()
+
+    @property
+    def fits(self) -> bool:
+        """Whether all of it fits into 63 bits."""
+        return (len(Part) * self.n_groups * self.n_periods).bit_length() + self.bits <= 63
+
+    def frame(self, pieces: list[Piece]) -> pd.DataFrame:
+        """Lay out pieces as a tally."""
+        places, values, numbers = (np.concatenate(each) for each in zip(*pieces, strict=True))
+        index: pd.Index
+        if self.fits:
+            index = pd.Index((places << self.bits) | values, name="key")
+        else:
+            index = pd.MultiIndex.from_arrays([places, values], names=["place", "value"])
+        return pd.DataFrame({"n": numbers}, index=index)
+
+    def unpack(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Lay out `part`, `group`, `period`, `value`, `n`."""
+        if isinstance(frame.index, pd.MultiIndex):
+            places, values = (frame.index.get_level_values(i).to_numpy() for i in (0, 1))
+        else:
+            keys = frame.index.to_numpy()
+            places, values = keys >> self.bits, keys & ((1 << self.bits) - 1)
+        groups, periods = np.divmod(places, self.n_periods)
+        parts, groups = np.divmod(groups, self.n_groups)
+        columns = {"part": parts, "group": groups, "period": periods, "value": values}
+        return pd.DataFrame({**columns, "n": frame["n"].to_numpy()})
+
+
+def key_of(plan: TrendPlan) -> Key:
+    """Return the key of a trend's counts: the same for the whole and each bucket."""
+    return Key(len(plan.labels), plan.n_periods, max(plan.within, N_VALUES))
+
+
 def count_trend(log: InteractionLog, plan: TrendPlan) -> pd.DataFrame:
     """Tally: numbers of clocks and owners by part, group and period."""
-    found = find_clocks(log, plan)
-    places = found.groups * plan.n_periods + found.periods
-    came = found.reached >= plan.from_step
-    pieces = [_number(plan, Part.ENTERED, places), *_sums(log, plan, found, came)]
-    pieces.append(_timed(plan, Part.CONVERTED, places[found.converted], found.durations[found.converted]))
+    found, key = find_clocks(log, plan), key_of(plan)
+    counts, pool = _sums(log, plan, found)
+    pieces = [_piece(key, Part(part), np.flatnonzero(numbers), numbers) for part, numbers in enumerate(counts)]
+    for value, numbers in enumerate(pool):
+        of_groups = np.zeros(key.n_groups * key.n_periods, np.int64)
+        of_groups[:: key.n_periods] = numbers
+        pieces.append(_piece(key, Part.POOL, np.flatnonzero(of_groups), of_groups, value))
+    pieces.append(_timed(key, Part.CONVERTED, found, found.converted))
     if plan.clock == "first":
-        waiting = came & ~found.converted
-        pieces.append(_timed(plan, Part.WATCHED, places[waiting], found.durations[waiting]))
-    finished = plan.finished[found.periods] if len(found.periods) else np.zeros(0, dtype=bool)
-    for value, customers in ((0, found.customers), (1, found.customers[finished])):
-        pieces.append(_frame(Part.PEOPLE, plan, np.zeros(1, np.int64), [n_distinct(customers)], value))
-    return pd.concat(pieces, ignore_index=True).set_index(NAMES)
+        pieces.append(_timed(key, Part.WATCHED, found, (found.reached >= plan.from_step) & ~found.converted))
+    first = found.begin[:-1][np.diff(found.begin) > 0]  # a finished period is never after one that is not
+    judged = np.count_nonzero(plan.finished[found.periods[first]])
+    for value, people in enumerate((len(first), judged)):
+        pieces.append(_piece(key, Part.PEOPLE, np.zeros(1, np.int64), np.array([people], np.int64), value))
+    return key.frame(pieces)
 
 
-def _sums(log: InteractionLog, plan: TrendPlan, found: Clocks, came: Any) -> list[pd.DataFrame]:
-    """Add up, within each owner, the clocks of a period; then squares, and products with the period before."""
-    if not came.any():
-        return []
-    n_periods = plan.n_periods
-    owners = log.owner_codes[found.customers[came]]
-    # One number for (group, owner, period), in this order: clocks of one owner follow each other by period.
-    keys = (found.groups[came] * len(log.owners) + owners) * n_periods + found.periods[came]
-    converted = found.converted[came].astype(np.int64)
-    if (np.diff(keys) < 0).any():
-        order = np.argsort(keys, kind="stable")
-        keys, converted = keys[order], converted[order]
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
-    n = np.diff(starts, append=len(keys))
-    x = np.add.reduceat(converted, starts)
-    whose, periods = np.divmod(keys[starts], n_periods)
-    groups = whose // len(log.owners)
-    places = groups * n_periods + periods
-    parts = {Part.CUSTOMERS: None, Part.N: n, Part.X: x, Part.NN: n * n, Part.XN: x * n, Part.XX: x * x}
-    pieces = [_number(plan, part, places, value) for part, value in parts.items()]
-    after = np.flatnonzero((np.diff(whose, prepend=-1) == 0) & (np.diff(periods, prepend=-2) == 1))
-    before = after - 1
-    products = {
-        Part.BOTH: None, Part.XA_XB: x[before] * x[after], Part.XA_NB: x[before] * n[after],
-        Part.NA_XB: n[before] * x[after], Part.NA_NB: n[before] * n[after],
-    }  # fmt: skip
-    pieces += [_number(plan, part, places[after], value) for part, value in products.items()]
-    kept = plan.finished[periods]
-    return [*pieces, *_pool(plan, whose[kept], groups[kept], x[kept], n[kept])]
+def _sums(log: InteractionLog, plan: TrendPlan, found: Clocks) -> tuple[Longs, Longs]:
+    """Add up clocks by group and period, and over finished periods by group: see `sum_clocks`."""
+    from journeykit.loops.clocks import N_POOLED, N_SUMS, sum_clocks
+
+    n_groups, n = len(plan.labels), len(found.customers)
+    owners, groups, periods, reached = found.customers, np.zeros(0, np.int32), found.periods, found.reached
+    in_order = plan.by is None and log.rekeyed is None  # by owner and period
+    if not in_order:
+        owners = log.owner_codes[found.customers]
+        small = np.int16 if n_groups <= np.iinfo(np.int16).max else np.int32  # of these numpy sorts by counting
+        groups = found.groups.astype(small)
+        one_each = log.rekeyed is None
+        order = np.argsort(groups, kind="stable") if one_each else np.lexsort((periods, owners, groups))
+        owners, groups, periods, reached = owners[order], groups[order].astype(np.int32), periods[order], reached[order]
+
+    def add_up(first: int, last: int) -> tuple[Longs, Longs]:
+        counts = np.zeros((N_SUMS, n_groups * plan.n_periods), np.int64)
+        pool = np.zeros((N_POOLED, n_groups), np.int64)
+        sum_clocks(
+            owners, groups, periods, reached, plan.finished, plan.from_step, plan.to_step, counts, pool, first, last
+        )
+        return counts, pool
+
+    if not in_order:
+        return add_up(0, n)
+    parts = over_customers(lambda a, b: add_up(int(found.begin[a]), int(found.begin[b])), found.begin)
+    counts, pools = zip(*parts, strict=True)
+    return sum(counts[1:], counts[0]), sum(pools[1:], pools[0])
 
 
-def _pool(plan: TrendPlan, whose: Longs, groups: Longs, x: Longs, n: Longs) -> list[pd.DataFrame]:
-    """Add up within each owner over all finished periods."""
-    starts = np.flatnonzero(np.diff(whose, prepend=-1))
-    if not len(starts):
-        return []
-    places, of_x, of_n = (
-        groups[starts] * plan.n_periods, np.add.reduceat(x, starts), np.add.reduceat(n, starts)
-    )  # fmt: skip
-    values = (None, of_x, of_n, of_x * of_x, of_x * of_n, of_n * of_n)
-    return [_number(plan, Part.POOL, places, weight, value) for value, weight in enumerate(values)]
+def _piece(key: Key, part: Part, places: Longs, numbers: Longs, value: int = 0) -> Piece:
+    """Return numbers of some places, each group × periods + period."""
+    return places + int(part) * key.n_groups * key.n_periods, np.full(len(places), value, np.int64), numbers[places]
 
 
-def _number(plan: TrendPlan, part: Part, places: Longs, weight: Any = None, value: int = 0) -> pd.DataFrame:
-    """Add up a weight (1 each) by place, which is group × periods + period."""
-    numbers = np.bincount(places, weight, minlength=1)  # whole numbers, exact as floats
-    some = np.flatnonzero(numbers)
-    return _frame(part, plan, some, numbers[some], value)
-
-
-def _timed(plan: TrendPlan, part: Part, places: Longs, durations: Longs) -> pd.DataFrame:
-    """Count by place and duration."""
-    bits = plan.within.bit_length()
-    if int(places.max(initial=0)).bit_length() + bits <= 63:
-        keys, numbers = count_equal_keys((places << bits) | durations)
-        return _frame(part, plan, keys >> bits, numbers, keys & ((1 << bits) - 1))
+def _timed(key: Key, part: Part, found: Clocks, which: Any) -> Piece:
+    """Count clocks by group, period and duration."""
+    rows = np.flatnonzero(which)
+    places, durations = found.groups[rows] * key.n_periods + found.periods[rows], found.durations[rows]
+    places += int(part) * key.n_groups * key.n_periods
+    if key.fits:
+        keys, numbers = count_equal_keys((places << key.bits) | durations)
+        return keys >> key.bits, keys & ((1 << key.bits) - 1), numbers
     counted = pd.DataFrame({"place": places, "value": durations}).groupby(["place", "value"]).size().reset_index()
-    return _frame(part, plan, counted["place"].to_numpy(), counted[0].to_numpy(), counted["value"].to_numpy())
-
-
-def _frame(part: Part, plan: TrendPlan, places: Longs, numbers: Any, values: Any) -> pd.DataFrame:
-    groups, periods = np.divmod(places, plan.n_periods)
-    columns = {"part": int(part), "group": groups, "period": periods, "value": values, "n": numbers}
-    return pd.DataFrame(columns).astype(np.int64)
+    return counted["place"].to_numpy(), counted["value"].to_numpy(), counted[0].to_numpy()
 
 
 class TrendCounts:
@@ -126,13 +161,13 @@ class TrendCounts:
     ----------
     frame : DataFrame
         What `count_trend` returned, or several merged.
-    n_groups, n_periods : int
-        How many there are.
+    key : Key
+        How it is packed.
     """
 
-    def __init__(self, frame: pd.DataFrame, n_groups: int, n_periods: int) -> None:
-        self._parts = {int(str(part)): rows for part, rows in frame.reset_index().groupby("part")}
-        self._shape = (n_groups, n_periods)
+    def __init__(self, frame: pd.DataFrame, key: Key) -> None:
+        self._parts = {int(str(part)): rows for part, rows in key.unpack(frame).groupby("part")}
+        self._shape = (key.n_groups, key.n_periods)
 
     def numbers(self, part: Part) -> Longs:
         """Return numbers by group and period."""

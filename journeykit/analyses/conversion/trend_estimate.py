@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from journeykit.analyses.conversion.projection import CHANGE, PARTS, Projection, project, sum_projections
-from journeykit.analyses.conversion.trend_counts import Part, TrendCounts, count_trend
+from journeykit.analyses.conversion.trend_counts import Part, TrendCounts, count_trend, key_of
 from journeykit.analyses.conversion.trend_plan import TrendPlan
 from journeykit.estimators.differences import clustered_difference, holm
 from journeykit.estimators.proportions import clustered_n, clustered_rate, divide, t_value, wilson_rate
@@ -31,7 +31,7 @@ class Trend:
 
     def __init__(self, log: Any, plan: TrendPlan) -> None:
         self.plan = plan
-        self.counts = TrendCounts(log.tally(count_trend, plan=plan), len(plan.labels), plan.n_periods)
+        self.counts = TrendCounts(log.tally(count_trend, plan=plan), key_of(plan))
         self.n, self.x = self.counts.numbers(Part.N), self.counts.numbers(Part.X)
         self.projections = project(self.counts, plan)
         self._sums = None
@@ -65,8 +65,7 @@ class Trend:
                 low, high = each.interval(self._product(PARTS, each))
                 rates.loc[each.period, [f"conversion_rate{side}" for side in SIDES]] = [each.rate, low, high]
                 rates.loc[each.period, "method"] = "estimate"
-        for name, share in (("median", 0.5), ("p90", 0.9)):
-            quantiles = self._quantiles(group, share)
+        for name, quantiles in self._quantiles(group, {"median": 0.5, "p90": 0.9}).items():
             for i, side in enumerate(SIDES):
                 rates[f"{name}_seconds{side}"] = quantiles[:, i]
         for name in ("started", "customers", "converted"):  # what has not begun is not 0
@@ -80,14 +79,17 @@ class Trend:
         assert self._sums is not None
         return float(self._sums["product"].get((what, each.group, each.period), 0.0))
 
-    def _quantiles(self, group: int, share: float) -> Any:
-        """Time by which a share of those who converted had, in finished periods, with its bounds."""
-        found = np.full((self.plan.n_periods, 3), np.nan)
-        times = self.counts.values(Part.CONVERTED, group)
-        for period, rows in times.groupby("period"):
-            place = int(str(period))
-            if self.plan.finished[place]:
-                found[place] = _quantile(rows["value"].to_numpy(), rows["n"].to_numpy(), share, self.plan.confidence)
+    def _quantiles(self, group: int, shares: dict[str, float]) -> dict[str, Any]:
+        """Times by which shares of those who converted had, in finished periods, with their bounds."""
+        found = {name: np.full((self.plan.n_periods, 3), np.nan) for name in shares}
+        rows = self.counts.values(Part.CONVERTED, group)
+        periods, values, numbers = (rows[name].to_numpy() for name in ("period", "value", "n"))
+        order = np.lexsort((values, periods))
+        cuts = np.searchsorted(periods[order], np.arange(self.plan.n_periods + 1))
+        for period in np.flatnonzero(self.plan.finished & (np.diff(cuts) > 0)):
+            own = order[cuts[period] : cuts[period + 1]]
+            for name, share in shares.items():
+                found[name][period] = _quantile(values[own], numbers[own], share, self.plan.confidence)
         return found
 
     @cached_property

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from journeykit.analyses.conversion.plan import read_labels, read_steps
+from journeykit.analyses.conversion.plan import TIES, read_labels, read_steps
 from journeykit.errors import ParameterError
 from journeykit.journey import Step
 from journeykit.journey.periods import period_labels
@@ -48,6 +48,7 @@ class TrendPlan:
     by: str | None = None
     labels: tuple[str, ...] = ("",)
     confidence: float = 0.95
+    ties: str = "any"
 
     @property
     def n_periods(self) -> int:
@@ -92,6 +93,7 @@ def make_trend_plan(
     from_step: int,
     to_step: int | None,
     clock: str,
+    ties: str,
     by: str | None,
     between: Any,
     week_start: str,
@@ -101,6 +103,7 @@ def make_trend_plan(
     check_one_of("period", period, PERIODS)
     check_one_of("week_start", week_start, WEEK_STARTS)
     check_one_of("clock", clock, CLOCKS)
+    check_one_of("ties", ties, TIES)
     check_confidence(confidence)
     read = read_steps(log, steps)
     last = len(read) if to_step is None else to_step
@@ -132,6 +135,7 @@ def make_trend_plan(
         by=by,
         labels=read_labels(log, by),
         confidence=confidence,
+        ties=ties,
     )
 
 

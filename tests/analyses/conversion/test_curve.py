@@ -74,6 +74,28 @@ def test_at_one_instant_conversion_counts_and_an_end_at_the_entry_does_not():
     assert curve.summary[["converted", "ended_otherwise"]].iloc[0].tolist() == [1, 0]
 
 
+def test_the_stored_order_of_one_instant_decides_if_it_is_trusted():
+    rows = [("a", "X", 0), ("a", "A", 0), ("a", "X", 2), ("a", "B", 2)]  # X before the entry, and before the order
+    rows += [("b", "B", 0), ("b", "A", 0), ("c", "A", 0), ("c", "X", 0), ("d", "A", 0), ("d", "B", 3), ("d", "X", 3)]
+    log = make_log(rows, observed_until=9)
+    ends = {"ties": ("any", "stored"), "converted": ([0, 2, 3], [3]), "gone": ([], [0, 2])}
+    for i, ties in enumerate(ends["ties"]):
+        curve = conversion_curve(log, ["A", "B"], competing={"gone": "X"}, ties=ties)
+        happened = curve.incidence[curve.incidence["events"] > 0]
+        for end in ("converted", "gone"):
+            days = happened.loc[happened["end"] == end, "time_seconds"] / DAY
+            assert days.tolist() == ends[end][i], (ties, end)
+        assert curve.params["ties"] == ties
+    assert conversion_curve(log, ["A", "B"], ties="stored").customers("converted").tolist() == ["a", "d"]
+
+
+def test_of_two_step_1s_at_one_instant_the_first_stored_gives_the_group():
+    log = make_log([("a", "A", 0, "y"), ("a", "A", 0, "x")], columns=["source"], observed_until=9)
+    for ties, group in (("any", "x"), ("stored", "y")):
+        curve = conversion_curve(log, ["A", jk.Step("B")], by="source", ties=ties)
+        assert curve.summary["segment"].tolist() == [group]
+
+
 def test_only_step_1s_in_the_range_start_a_clock():
     rows = [("a", "A", 0), ("a", "A", 5), ("a", "B", 30), ("b", "A", 10)]
     log = make_log(rows, observed_until=40)
@@ -138,16 +160,17 @@ SPANS = [(float("-inf"), float("inf")), (3, 12)]
     span=st.sampled_from(SPANS),
     compete=st.booleans(),
     every=st.booleans(),
+    ties=st.sampled_from(["any", "stored"]),
 )
-def test_curves_equal_the_slow_definition(rows, steps, within, span, compete, every):
+def test_curves_equal_the_slow_definition(rows, steps, within, span, compete, every, ties):
     log = make_log(rows, observed_until=18)
     others = {"gone": "X"} if compete else {}
     curve = conversion_curve(
         log, [jk.Step(tuple(step)) for step in steps], within=None if within is None else f"{within}d",
-        competing={"gone": jk.Step("X")} if compete else None, count="attempts" if every else "customers",
+        competing={"gone": jk.Step("X")} if compete else None, count="attempts" if every else "customers", ties=ties,
         between=None if span == SPANS[0] else ("2024-01-04", "2024-01-13"), times=[f"{day}d" for day in range(1, 19)],
     )  # fmt: skip
-    slow = slow_entries(rows, steps, 18, within=within or np.inf, span=span, others=others, every=every)
+    slow = slow_entries(rows, steps, 18, within=within or np.inf, span=span, others=others, every=every, ties=ties)
     assert len(slow) == (0 if curve.summary.empty else curve.summary.get("entries", curve.summary["customers"]).item())
     if not slow:
         return

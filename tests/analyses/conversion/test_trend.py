@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import journeykit as jk
 from journeykit.analyses.conversion import funnel_trend
+from journeykit.analyses.conversion.trend_counts import Key
 from journeykit.errors import LogError, ParameterError
 from journeykit.estimators.differences import clustered_difference, joint_sums
 from journeykit.estimators.proportions import wilson
@@ -58,6 +59,15 @@ def test_an_attempt_past_step_1_runs_on_when_the_clock_restarts():
     trend = funnel_trend(log, ["A", "B", "C"], within="7d")
     assert numbers(trend, "converted")[0] == [1]
     assert jk.funnel(log, ["A", "B", "C"], within="7d").table["customers"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("ties", "converted"), [("any", 2), ("stored", 1)])
+def test_events_of_one_instant_follow_the_steps_or_the_stored_order(ties, converted):
+    log = make_log([("a", "B", 1), ("a", "A", 1), ("b", "A", 1), ("b", "B", 1)], observed_until=28)
+    for clock in ("last", "first"):
+        trend = funnel_trend(log, ["A", "B"], within="3d", clock=clock, ties=ties)
+        assert numbers(trend, "customers", "converted")[0] == [2, converted]
+        assert trend.params["ties"] == ties
 
 
 def test_rates_between_two_steps():
@@ -206,15 +216,16 @@ def test_the_first_period_is_marked_where_the_log_begins_inside_it():
     clock=st.sampled_from(["last", "first"]),
     span=st.sampled_from([(0, 30), (4, 17)]),
     from_step=st.sampled_from([1, 2]),
+    ties=st.sampled_from(["any", "stored"]),
 )
-def test_trends_equal_the_slow_definition(rows, steps, within, clock, span, from_step):
+def test_trends_equal_the_slow_definition(rows, steps, within, clock, span, from_step, ties):
     from_step = min(from_step, len(steps) - 1)
     log = make_log([("z", "Z", 0), *rows], observed_until=30)
     trend = funnel_trend(
-        log, [jk.Step(step) for step in steps], within=f"{within}d", clock=clock, from_step=from_step,
+        log, [jk.Step(step) for step in steps], within=f"{within}d", clock=clock, from_step=from_step, ties=ties,
         between=None if span == (0, 30) else ("2024-01-05", "2024-01-18"),
     )  # fmt: skip
-    slow = slow_periods(rows, steps, within, 7, clock, span)
+    slow = slow_periods(rows, steps, within, 7, clock, span, ties)
     first = 0 if span[0] < 7 else span[0] // 7
     for i, row in trend.table.iterrows():
         own = [each for each in slow if each["period"] == first + i]
@@ -239,14 +250,15 @@ def test_trends_equal_the_slow_definition(rows, steps, within, clock, span, from
     rows=event_rows(customers="abcd", max_time=24, touchpoints="ABC", max_size=50),
     within=st.sampled_from(["1d", "4d"]),
     steps=st.sampled_from([["A", "B"], ["A", "B", "C"], ["A", "A"]]),
+    ties=st.sampled_from(["any", "stored"]),
 )
-def test_with_the_last_clock_each_finished_period_is_the_funnel_of_its_entries(rows, within, steps):
+def test_with_the_last_clock_each_finished_period_is_the_funnel_of_its_entries(rows, within, steps, ties):
     log = make_log([("z", "Z", 0), *rows], observed_until=40)
     steps = [jk.Step(step) for step in steps]
-    trend = funnel_trend(log, steps, within=within)
+    trend = funnel_trend(log, steps, within=within, ties=ties)
     for _, row in trend.table[trend.table["status"] == "finished"].iterrows():
         span = (row["period"].start_time, row["period"].end_time.ceil("D"))
-        table = jk.funnel(log, steps, within=within, between=span).table
+        table = jk.funnel(log, steps, within=within, between=span, ties=ties).table
         assert row[["customers", "converted"]].tolist() == table["customers"].iloc[[0, -1]].tolist()
         assert row["conversion_rate"] == pytest.approx(table["reach_rate"].iloc[-1], nan_ok=True)
         assert row["median_seconds"] == pytest.approx(table["entry_median_seconds"].iloc[-1], nan_ok=True) or (
@@ -272,6 +284,20 @@ def test_the_same_in_seven_buckets_and_in_any_order(rows, clock, by, seed):
     ):
         for name in ("table", "summary", "comparison", "left_out"):
             pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("clock", ["last", "first"])
+def test_the_same_where_keys_do_not_fit_into_one_number(clock, monkeypatch):
+    rng = np.random.default_rng(4)
+    rows = [(f"c{rng.integers(9)}", "AB"[rng.integers(2)], t, "xy"[t % 2]) for t in rng.integers(0, 24, 90)]
+    log = make_log(rows, columns=["source"], observed_until=26)
+    options = {"within": "5d", "clock": clock, "by": "source"}
+    fits = funnel_trend(log, ["A", "B"], **options)
+    monkeypatch.setattr(Key, "fits", property(lambda key: False))
+    for each in (log, log.in_buckets(3)):
+        apart = funnel_trend(each, ["A", "B"], **options)
+        for name in ("table", "summary", "comparison", "left_out"):
+            pd.testing.assert_frame_equal(getattr(fits, name), getattr(apart, name))
 
 
 def test_sessions_are_clustered_by_their_customer():
