@@ -57,7 +57,8 @@ def find_kinds(log: InteractionLog, plan: Plan) -> Kinds:
     wanted = [*plan.steps, *(step for step, _, _ in plan.exclude)]
     codes, flags = step_kinds(log, wanted)
     # Kind 0 first, whether it occurs or not.
-    patterns, kind_of = np.unique(np.vstack([np.zeros_like(flags[:1]), flags]), axis=0, return_inverse=True)
+    nothing = np.zeros((1, flags.shape[1]), np.uint8)  # without events there may be no code
+    patterns, kind_of = np.unique(np.vstack([nothing, flags]), axis=0, return_inverse=True)
     steps = patterns[:, : plan.n_steps + 1]
     steps[:, 0] = 0
     return Kinds(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from journeykit.analyses.funnel.keys import Ints, Key, Longs, Part, Piece
 from journeykit.analyses.funnel.kinds import Kinds
 from journeykit.analyses.funnel.matching import Attempts, Matched, stopped, with_first_value
 from journeykit.analyses.funnel.plan import FOREVER, Plan
+from journeykit.analyses.funnel.split import split_units
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers
 from journeykit.loops.funnel_stages import NOTHING, STAYED
@@ -29,9 +31,11 @@ def count_moves(log: InteractionLog, key: Key, plan: Plan, found: Matched, group
     kinds = found.kinds
     codes, step_of = kinds.codes, kinds.has_step.argmax(axis=1).astype(np.int32)[kinds.kind_of]  # 0 without a step
     times, offsets = log.times, log.offsets
-    if found.split is not None:  # each group is a funnel of its own, of the events with it
-        codes, times, offsets = codes[found.split.rows], times[found.split.rows], found.split.offsets
-    whose = None if found.split is None else found.split.groups
+    # Each group may be a funnel of its own, of the events with it; where a customer was has no part in what is held.
+    split = split_units(log, replace(plan, hold=()), kinds, found.codes) if plan.hold else found.split
+    if split is not None:
+        codes, times, offsets = codes[split.rows], times[split.rows], split.offsets
+    whose = None if split is None else split.groups
     if groups is not None and found.codes is not None and whose is None:
         whose = with_first_value(log, plan, found.every, groups, found.codes)
     marks = [np.empty((len(offsets) - 1, plan.n_steps), np.uint8) for _ in range(3)]

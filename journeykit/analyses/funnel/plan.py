@@ -28,8 +28,9 @@ class Exclude:
     touchpoint : str, collection of str, Step or None
         What must not happen; a name is a touchpoint or a stage of the log,
         None is any touchpoint (with `where`).
-    after, before : int
-        Numbers of two required steps, from 1.
+    after, before : int or str
+        Numbers of two required steps, from 1; in a stage funnel, the names of
+        two stages do as well.
     where : mapping, optional
         Column → the value, or a collection of values, that it must have.
 
@@ -40,8 +41,8 @@ class Exclude:
     """
 
     touchpoint: Any = None
-    after: int = 1
-    before: int = 2
+    after: int | str = 1
+    before: int | str = 2
     where: Mapping[str, Any] = field(default_factory=dict)
 
     def step(self, log: InteractionLog) -> Step:
@@ -272,14 +273,15 @@ def _check_columns(step: Step, log: InteractionLog) -> None:
 def _exclusion(given: Any, log: InteractionLog, n_steps: int, optional: tuple[int, ...]) -> tuple[Step, int, int]:
     rule = given if isinstance(given, Exclude) else Exclude(given)
     required = [k for k in range(1, n_steps + 1) if k not in optional]
-    if rule.after not in required or rule.before not in required or rule.after >= rule.before:
+    after, before = rule.after, rule.before
+    numbers = isinstance(after, int) and isinstance(before, int) and after < before
+    if not numbers or after not in required or before not in required:
         raise ParameterError(
-            f"an exclusion lies between two required steps among {required}, "
-            f"got after={rule.after}, before={rule.before}"
+            f"an exclusion lies between two required steps among {required}, got after={after!r}, before={before!r}"
         )
     step = rule.step(log)
     _check_columns(step, log)
-    return step, rule.after, rule.before
+    return step, int(after), int(before)
 
 
 def plan_params(plan: Plan, log: InteractionLog, definition: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,10 +13,11 @@ from journeykit.analyses.funnel.counts import count as count_funnel
 from journeykit.analyses.funnel.counts import key_of
 from journeykit.analyses.funnel.keys import Counts, Part
 from journeykit.analyses.funnel.moves import WORDS
-from journeykit.analyses.funnel.plan import Plan, by_unit, make_plan, plan_params
+from journeykit.analyses.funnel.plan import Exclude, Plan, by_unit, make_plan, plan_params
 from journeykit.analyses.funnel.result import FunnelResult
 from journeykit.analyses.funnel.steps import rows_without_unit, without_unit
 from journeykit.analyses.funnel.table import comparison_table, left_out, step_table, summary_table
+from journeykit.analyses.funnel.values import value_sums, with_values
 from journeykit.errors import LogError, ParameterError
 from journeykit.estimators.proportions import clustered_n, with_rate
 from journeykit.journey import Step
@@ -98,10 +99,16 @@ def stage_funnel(
     count: str = "best",
     unit: str = "customer",
     ties: str = "any",
+    exclude: Iterable[Any] = (),
+    exclude_effect: str = "remove",
+    optional: Iterable[str] = (),
+    step_within: Mapping[str, Any] | None = None,
+    hold: str | Iterable[str] = (),
     by: str | None = None,
     by_value: str = "step 1",
     between: tuple[Any, Any] | None = None,
     maturity: str = "mature",
+    value: str | bool | None = None,
     confidence: float = 0.95,
 ) -> StageFunnelResult:
     """Count how far customers come through the stages in order, and who skips, comes back or does something else.
@@ -121,9 +128,18 @@ def stage_funnel(
     within : str or Timedelta, optional
         Longest time from the first stage to any other, for example `"90d"`.
         Without it nobody is known to have dropped: rates are so far.
-    entry, count, unit, ties, between, maturity, confidence
-        As in `funnel`. What a line of stages hides (`reached`, `skipped`,
-        `came_back`) is counted in customers, or in units where there are some.
+    entry, count, unit, ties, hold, between, maturity, value, confidence
+        As in `funnel`.
+    exclude : list of Exclude
+        Events that spoil an attempt between two of its stages, named by the
+        stages: `jk.Exclude("refund", after="purchase", before="retention")`.
+    exclude_effect : {"remove", "drop"}
+        As in `funnel`.
+    optional : list of str
+        Stages that may be skipped, not the first. The rate of the next one is
+        then over those of the stage before.
+    step_within : mapping of str to str, optional
+        Stage → longest time since the required stage before it, beside `within`.
     by : str, optional
         A column to split by. Customers who never entered the first stage, who
         can still be in a stage, skip it or come back, belong to the group of
@@ -146,6 +162,15 @@ def stage_funnel(
 
     Notes
     -----
+    What a line of stages hides (`reached`, `skipped`, `came_back`) is counted
+    in customers, or in units where there are some, over all events from the
+    start of `between` on: no window, exclusion or held value has a part in it.
+
+    `funnel` has two options more. Its other orders do not suit stages: a strict
+    one would end at every event that repeats a stage or has none, and one
+    without an order has no stages to skip or come back to. And groups by the
+    value at a later step would begin at that stage: ask for `stages` from there.
+
     Before the log began a customer may have been in a stage that seems to be
     skipped here; `between` leaves the first time of a log out.
 
@@ -172,6 +197,8 @@ def stage_funnel(
     if len(set(chosen)) < len(chosen):
         raise ParameterError(f"stages must differ, got {chosen}")
     check_one_of("by_value", by_value, ("step 1", "first", "last", "all"))
+    if isinstance(optional, str):
+        optional = [optional]
     units = by_unit(log, unit)
     plan = make_plan(
         units,
@@ -186,13 +213,20 @@ def stage_funnel(
         by_value=by_value,
         confidence=confidence,
         count=count,
+        exclude=[_by_number(each, chosen) for each in exclude],
+        exclude_effect=exclude_effect,
+        optional=[_number(stage, "optional", chosen) for stage in optional],
+        step_within={_number(stage, "step_within", chosen): each for stage, each in (step_within or {}).items()},
+        hold=hold,
+        value=value,
     )
     counts = Counts(units.tally(count_funnel, plan=plan, stages=True), key_of(units, plan))
     steps = step_table(counts, plan)
     actions = next_actions(counts, plan, steps, list(log.touchpoints))
     params = plan_params(plan, units, DEFINITION) | rows_without_unit(log, units)
+    valued = steps if plan.value is None else with_values(steps, units.tally(value_sums, plan=plan), plan)
     return StageFunnelResult(
-        table=_with_stage_columns(steps, actions, counts, plan).rename(columns={"step": "stage"}),
+        table=_with_stage_columns(valued, actions, counts, plan).rename(columns={"step": "stage"}),
         summary=summary_table(counts, steps, plan),
         comparison=comparison_table(counts, steps, plan).rename(columns={"step": "stage"}),
         left_out=left_out(counts, plan, no_unit=without_unit(log, units)),
@@ -201,6 +235,22 @@ def stage_funnel(
         plan=plan,
         next_actions=actions,
     )
+
+
+def _number(stage: Any, name: str, chosen: list[str]) -> int:
+    """Number of a stage that is named."""
+    check_one_of(name, stage, chosen)
+    return chosen.index(stage) + 1
+
+
+def _by_number(given: Any, chosen: list[str]) -> Exclude:
+    """Put numbers in the place of the stages that an exclusion names."""
+    rule = given if isinstance(given, Exclude) else Exclude(given)
+    after, before = (
+        _number(end, name, chosen) if isinstance(end, str) else end
+        for name, end in (("after", rule.after), ("before", rule.before))
+    )
+    return replace(rule, after=after, before=before)
 
 
 def next_actions(counts: Counts, plan: Plan, table: pd.DataFrame, touchpoints: list[str]) -> pd.DataFrame:

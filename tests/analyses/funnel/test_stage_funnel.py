@@ -6,7 +6,7 @@ import pickle
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -14,6 +14,7 @@ import journeykit as jk
 from journeykit.analyses.funnel import funnel, stage_funnel
 from journeykit.errors import LogError, ParameterError
 from journeykit.text import has_label
+from tests.analyses.funnel.test_funnel_slow import cases, check
 from tests.helpers import event_rows, make_log, shuffle
 
 MODEL = jk.StageModel.of({"look": ["a", "A"], "weigh": ["b", "B"], "buy": ["c", "C"]})
@@ -95,6 +96,77 @@ def test_tied_events_have_no_before():
     back = [("ann", "a", 0), ("ann", "b", 1), ("ann", "a", 1)]
     assert column(stages(back), "came_back") == [0, 0, 0]
     assert column(stages(back, ties="stored"), "came_back") == [1, 0, 0]
+
+
+def test_an_exclusion_is_named_by_its_stages():
+    rows = [*of_one("abxc"), *of_one("axbc", "bob"), *of_one("abc", "cyd")]
+    spoilt = jk.Exclude("x", after="weigh", before="buy")
+    result = stages(rows, exclude=[spoilt])
+    assert column(result, "customers") == [2, 2, 2]
+    assert result.left_out["reason"].tolist() == ["funnel.spoilt"]
+    assert result.params["exclude"] == [{"step": "x", "after": 2, "before": 3}]
+    assert_frame_equal(result.table, stages(rows, exclude=[jk.Exclude("x", after=2, before=3)]).table)
+    dropped = stages(rows, exclude=[spoilt], exclude_effect="drop")
+    assert column(dropped, "customers") == [3, 3, 2]
+    assert column(dropped, "next_touchpoint") == [None, "x", None]
+    assert column(dropped, "reached") == [3, 3, 3]  # at all: whatever spoils
+
+
+def test_a_bucket_without_customers_has_no_exclusions_either():
+    log = make_log(of_one("abc"), observed_until=100, stages=MODEL)
+    options = {"within": "30d", "exclude": [jk.Exclude(jk.Step("x"), after="look", before="weigh")]}
+    assert_frame_equal(stage_funnel(log, **options).table, stage_funnel(log.in_buckets(7), **options).table)
+
+
+def test_an_optional_stage_may_be_skipped():
+    rows = [*of_one("ac"), *of_one("abc", "bob"), *of_one("a", "cyd"), *of_one("ab", "dan")]
+    assert column(stages(rows), "customers") == [4, 2, 1]
+    result = stages(rows, optional=["weigh"])
+    assert column(result, "customers") == [4, 2, 2]
+    assert column(result, "step_rate")[1:] == [2 / 4, 2 / 4]
+    assert column(result, "skipped") == [0, 1, 0]
+    assert column(result, "dropped") == [1, 1, 0]
+    assert_frame_equal(result.table, stages(rows, optional="weigh").table)
+
+
+def test_a_stage_can_have_a_window_of_its_own():
+    rows = [*of_one("ab..c"), *of_one("a...bc", "bob")]
+    assert column(stages(rows), "customers") == [2, 2, 2]
+    assert column(stages(rows, step_within={"weigh": "3d"}), "customers") == [2, 1, 1]
+    assert column(stages(rows, step_within={"buy": "2d"}), "customers") == [2, 2, 1]
+
+
+def test_a_stage_is_worth_the_values_on_the_events_that_filled_it():
+    rows = [("p", "a", 0, 1.0), ("p", "b", 1, None), ("p", "c", 2, 40.0), ("p", "c", 3, 500.0), ("q", "a", 0, 3.0)]
+    table = stages(rows, columns=["price"], value="price").table
+    assert table["total_value"].tolist() == [4, 0, 40]
+    assert table["valued"].tolist() == [2, 0, 1]
+    assert table["entry_value"].tolist() == [2, 0, 20]
+
+
+def test_a_property_held_constant_is_the_same_in_all_stages():
+    rows = [("p", "a", 0, "x"), ("p", "b", 1, "y"), ("p", "c", 2, "x"), ("q", "a", 0, "x"), ("q", "b", 1, "x")]
+    result = stages(rows, columns=["item"], hold="item")
+    assert column(result, "customers") == [2, 1, 0]
+    for name in ("reached", "skipped", "came_back"):  # of all that a customer did
+        assert column(result, name) == column(stages(rows, columns=["item"]), name)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"optional": ["look"]}, "optional must be step numbers from 2"),
+        ({"optional": ["x"]}, "optional must be one of"),
+        ({"step_within": {2: "1d"}}, "step_within must be one of"),
+        ({"exclude": [jk.Exclude("x", after="buy", before="look")]}, "lies between two required steps"),
+        ({"exclude": [jk.Exclude("x", after="by", before="buy")]}, "after must be one of"),
+    ],
+)
+def test_mistakes_are_told(options, says):
+    with pytest.raises(ParameterError, match=says):
+        stages(of_one("abxc"), **options)
+    with pytest.raises(ParameterError, match="lies between two required steps"):
+        funnel(make_log(of_one("abc"), observed_until=9), ["a", "b"], exclude=[jk.Exclude("c", after="a", before="b")])
 
 
 def test_what_those_who_stopped_did_next():
@@ -189,6 +261,58 @@ def test_moves_equal_the_reference(rows, ties):
         assert table[name].tolist() == expected
 
 
+NAMES = ("one", "two", "three")
+
+
+def by_name(options):
+    """The options of a funnel of three steps as those of a funnel of three stages."""
+    named = {name: each for name, each in options.items() if name != "order"}
+    named["optional"] = [NAMES[k - 1] for k in options["optional"]]
+    named["step_within"] = {NAMES[k - 1]: window for k, window in (options["step_within"] or {}).items()}
+    named["exclude"] = [
+        jk.Exclude(rule.touchpoint, NAMES[rule.after - 1], NAMES[rule.before - 1]) for rule in options["exclude"]
+    ]
+    return named
+
+
+def run_stages(log, options):
+    staged = log.with_stages(jk.StageModel.of({"one": "A", "two": "B", "three": "C"}))
+    return stage_funnel(staged, **by_name(options))
+
+
+ordered = cases().filter(lambda case: case[1]["order"] == "ordered" and case[1]["by_value"] != "step 2")
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(ordered)
+def test_every_number_equals_the_slow_funnel_with_every_option(case):
+    check(case, run_stages, [["A"], ["B"], ["C"]])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(ordered)
+def test_one_piece_equals_buckets_with_every_option(case):
+    rows, options = case
+    log = make_log(rows, observed_until=22, columns=["colour", "order", "size"])
+    log = log.with_stages(jk.StageModel.of({"one": "A", "two": "B", "three": "C"}))
+    named = by_name(options)
+    whole, merged = stage_funnel(log, **named), stage_funnel(log.in_buckets(7), **named)
+    for name in ("table", "summary", "comparison", "left_out", "next_actions"):
+        assert_frame_equal(getattr(whole, name), getattr(merged, name))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(ordered)
+def test_what_a_line_hides_is_of_all_events_whatever_is_held_excluded_or_optional(case):
+    rows, options = case
+    log = make_log(rows, observed_until=22, columns=["colour", "order", "size"])
+    log = log.with_stages(jk.StageModel.of({"one": "A", "two": "B", "three": "C"}))
+    named = by_name(options) | {"by": None, "by_value": "step 1"}
+    plain = {name: named[name] for name in ("unit", "ties", "between")}
+    for name in ("reached", "skipped", "came_back"):
+        assert column(stage_funnel(log, **named), name) == column(stage_funnel(log, **plain), name)
+
+
 def reference_next(log, result, ties):
     """What each customer in `dropped` did next, by looking at their events one after another."""
     frame = log.frame()
@@ -210,10 +334,20 @@ def reference_next(log, result, ties):
 
 
 @settings(max_examples=40, deadline=None)
-@given(rows=event_rows(touchpoints="aAbBcx", max_time=60, customers="abcdefgh"))
-def test_next_actions_equal_the_reference(rows):
+@given(
+    rows=event_rows(touchpoints="aAbBcx", max_time=60, customers="abcdefgh"),
+    options=st.sampled_from(
+        [
+            {},
+            {"optional": ["weigh"]},
+            {"step_within": {"weigh": "3d"}},
+            {"exclude": [jk.Exclude(jk.Step("x"), "look", "weigh")], "exclude_effect": "drop"},
+        ]
+    ),
+)
+def test_next_actions_equal_the_reference(rows, options):
     log = make_log(rows, observed_until=80, stages=MODEL)
-    result = stage_funnel(log, within="30d")
+    result = stage_funnel(log, within="30d", **options)
     actions = result.next_actions
     found = dict(zip(zip(actions["stage"], actions["next_touchpoint"], strict=True), actions["customers"], strict=True))
     assert found == reference_next(log, result, "any")
