@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn.model.covariates import Term, contributions, design_of, usual_of
+from journeykit.analyses.churn.model.covariates import Term, contributions, design_of, most_frequent, usual_of
 from journeykit.analyses.churn.model.hazard import Hazard
 from journeykit.analyses.churn.model.landmark import HABITS, Landmark
 from journeykit.errors import ParameterError
@@ -189,5 +189,5 @@ def usual_row(rows: pd.DataFrame, terms: tuple[Term, ...]) -> pd.DataFrame:
     values: dict[str, Any] = {name: [float(rows[name].median())] for name in HABITS if name in rows}
     for term in terms:
         column = rows[term.name]
-        values[term.name] = [float(column.median())] if term.is_number else [column.astype(str).mode().iloc[0]]
+        values[term.name] = [float(column.median())] if term.is_number else [most_frequent(column)]
     return pd.DataFrame(values)

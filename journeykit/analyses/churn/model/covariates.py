@@ -131,6 +131,12 @@ def coded(values: Any) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
     return place[codes], names
 
 
+def most_frequent(values: Any) -> str:
+    """Name that most have; the first in order of several."""
+    codes, names = coded(values)
+    return str(names[np.argmax(np.bincount(codes))])
+
+
 def settle_terms(table: pd.DataFrame, names: Sequence[str], event: npt.NDArray[np.bool_]) -> tuple[Term, ...]:
     """Decide how each covariate enters a model, from the rows that it is fitted to."""
     return tuple(_settle(table[name], str(name), event) for name in names)
@@ -227,8 +233,7 @@ def usual_of(terms: Sequence[Term], table: pd.DataFrame) -> dict[str, float]:
             there = numbers[~np.isnan(numbers)]
             value: Any = float(np.median(there)) if len(there) else term.usual
         else:
-            codes, names = coded(table[term.name])
-            value = str(names[np.argmax(np.bincount(codes))]) if len(codes) else term.usual
+            value = most_frequent(table[term.name]) if len(table) else term.usual
         row, _ = term.design(pd.Series([value]))
         usual |= dict(zip(term.columns, row[0].tolist(), strict=True))
     return usual

@@ -222,10 +222,12 @@ class Landmark:
 
     def predict(self, at: pd.DataFrame) -> tuple[Floats, Floats]:
         """Logarithm of the cumulative hazard of crossing, and its standard error; −∞ for those who can't yet."""
+        able = self.able(at)
+        rows = at if able.all() else at[able]
+        own = [self.fit.score(lay_out(self.bends, self.terms, self.crossed, rows.iloc[some])[0])
+               for some in pieces(len(rows))]  # fmt: skip
         score, se = np.full(len(at), -np.inf), np.zeros(len(at))
-        for some in pieces(np.flatnonzero(self.able(at))):
-            design, _ = lay_out(self.bends, self.terms, self.crossed, at.iloc[some])
-            score[some], se[some] = self.fit.score(design)
+        score[able], se[able] = (np.concatenate(each) for each in zip(*own, strict=True))
         return score, se
 
     def able(self, at: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -240,7 +242,7 @@ class Landmark:
         usual_values = dict(zip(usual_design.columns, usual_design.to_numpy()[0].tolist(), strict=True))
         place = 1 + sum(map(self.bends.size, self.bends.parts()))
         parts = []
-        for some in pieces(np.arange(len(at))):
+        for some in pieces(len(at)):
             rows = at.iloc[some]
             habits = habits_of(rows, self.limit)
             found = self.bends.contributions(habits, base, self.fit.coefficients[1:place])
@@ -269,9 +271,9 @@ class Landmark:
                 column += len(term.columns)
 
 
-def pieces(rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """Cut a list of rows into pieces of at most `ROWS_AT_ONCE`; one, empty, of none."""
-    return np.array_split(rows, max(1, -(-len(rows) // ROWS_AT_ONCE)))
+def pieces(n: int) -> list[slice]:
+    """Cut n rows into pieces of at most `ROWS_AT_ONCE`; one, empty, of none."""
+    return [slice(begin, begin + ROWS_AT_ONCE) for begin in range(0, max(n, 1), ROWS_AT_ONCE)]
 
 
 def lay_out(bends: Bends, terms: Sequence[Term], crossed: Sequence[str], at: pd.DataFrame) -> tuple[Floats, list[str]]:
@@ -280,7 +282,7 @@ def lay_out(bends: Bends, terms: Sequence[Term], crossed: Sequence[str], at: pd.
     names = ["", *("habits" for part in bends.parts() for _ in range(bends.size(part))), *whose]
     names += whose * len(crossed)
     design = np.empty((len(at), len(names)))
-    for some in pieces(np.arange(len(at))):
+    for some in pieces(len(at)):
         rows = at.iloc[some]
         habits, covariates = habits_of(rows, bends.limit), design_of(terms, rows)[0].to_numpy()
         parts = [np.ones((len(rows), 1)), bends.columns(habits), covariates]

@@ -11,7 +11,7 @@ import pandas as pd
 from journeykit.analyses.churn.listing import Tenures
 from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.question import Query
-from journeykit.analyses.churn.rules import Contract
+from journeykit.analyses.churn.rules import Contract, Inactivity
 from journeykit.analyses.churn.snapshots import snapshots_of
 from journeykit.errors import ParameterError
 from journeykit.journey.observed import observed_days
@@ -36,7 +36,8 @@ def standing_at(tenures: Tenures, days: Any, names: Sequence[str]) -> tuple[pd.D
     found = snapshots_of(tenures.log, days, query, past)
     fixed = [name for name in names if name not in past]
     whole = tenures.whole().table if tenures.changing else tenures.table
-    key = ["customer", "started_at"]
+    # Under inactivity each began once, and one key is found sooner than two.
+    key = ["customer"] if isinstance(query.churn, Inactivity) else ["customer", "started_at"]
     known = whole[[*key, "enters_days", *fixed]].drop_duplicates(key)
     found = found.merge(known, on=key, how="left", suffixes=("", " at entry"))
     # What is fixed is known once a tenure is watched: after its window, or when its segment became known.
