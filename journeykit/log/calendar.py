@@ -120,11 +120,11 @@ def period_edges(start: int, end: int, *, period: str, timezone: str, week_start
         frequency = _FREQUENCY[period]
     end_day = last.tz_localize(None).normalize() + pd.DateOffset(years=1, days=7)
     days = pd.date_range(begin_day, end_day, freq=frequency)
-    edges = (
-        days.tz_localize(timezone, ambiguous=np.ones(len(days), dtype=bool), nonexistent="shift_forward")
-        .as_unit("us")
-        .asi8.astype(np.int64)
-    )
+    begins = days.tz_localize(timezone, ambiguous=np.ones(len(days), dtype=bool), nonexistent="shift_forward")
+    edges = begins.as_unit("us").asi8.astype(np.int64)
+    # A date that a zone left out (Apia, December 30, 2011) begins when the next one does: it is empty.
+    for place in np.flatnonzero(begins.tz_localize(None).normalize() != days)[::-1].tolist():
+        edges[place] = edges[min(place + 1, len(edges) - 1)]
     return _until(edges, start, end)
 
 

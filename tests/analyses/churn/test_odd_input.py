@@ -98,6 +98,21 @@ def test_days_of_a_zone_with_summer_time_are_dates():
         assert found[["duration_days", "event"]].to_numpy().tolist() == [[19 + 59, False]]
 
 
+@pytest.mark.parametrize(
+    ("timezone", "left_out"),
+    [("Pacific/Apia", "2011-12-30"), ("Pacific/Kwajalein", "1993-08-21"), ("Pacific/Kiritimati", "1994-12-31")],
+)
+def test_a_date_that_a_zone_left_out_is_a_day_without_anybody(timezone, left_out):
+    begin = pd.Timestamp(left_out) - pd.Timedelta("3d")
+    local = [begin + pd.Timedelta(hours) for hours in ("12h", "2d 0h", "2d 23h", "4d 0h", "4d 0h30min", "4d 23h", "6d")]
+    raw = pd.DataFrame({"customer": list("abcdefg"), "time": local, "touchpoint": "visit"})
+    log = jk.read_log(raw, timezone=timezone, observed_until=begin + pd.Timedelta("10d"))
+    dates = {stamp.normalize() for stamp in local}
+    assert set(log.days.astype("M8[D]")) == {date.to_datetime64().astype("M8[D]") for date in dates}
+    found = tenures(log, churn=Inactivity("30d")).table  # watched until the ninth day after the begin, by the calendar
+    assert found["duration_days"].tolist() == [9, 7, 7, 5, 5, 5, 3]
+
+
 def test_personal_columns_split_nothing():
     log = make_log([("a", "visit", 0, "x", "w")], columns=["mail", "channel"], channel="channel", observed_until=90)
     log = log.with_personal("mail", "channel", "customer")
