@@ -15,14 +15,14 @@ from tests.analyses.buying.test_buying_model import simulated_log
 from tests.helpers import make_log
 
 
-def kinds(seconds=2.0, n=1200, seed=5):
-    """Half of the customers, "quick", come `seconds` times as fast as a sparse sample of the others does."""
+def kinds(times=2.0, n=1200, seed=5):
+    """Every other customer is "quick", and buys `times` as often as the others."""
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(n):
         quick = i % 2 == 0
         born = float(rng.integers(0, 100)) + 0.5
-        rate = rng.gamma(1.2, 1 / 40) * (seconds if quick else 1.0)
+        rate = rng.gamma(1.2, 1 / 40) * (times if quick else 1.0)
         leaves = rng.beta(1, 4)
         time, price = born, rng.gamma(8, 1 / 8)
         while time < 300:
@@ -76,7 +76,7 @@ def test_one_model_for_all_is_tested_by_likelihoods():
 
 
 def test_segments_that_are_alike_are_said_to_be():
-    found = buying_model(kinds(seconds=1.0), "mbg_nbd", by="kind")
+    found = buying_model(kinds(times=1.0), "mbg_nbd", by="kind")
     assert found.comparison.iloc[-1]["p_value"] > 0.01
     assert "Nothing shows that the segments" in found.describe()
 
