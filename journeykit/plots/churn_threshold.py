@@ -54,8 +54,6 @@ def threshold_figure(result: Any) -> Figure:
     plot_threshold(result, left)
     if alone:
         plot_ranks(result, right, segments[0])
-        top = max(result.table["comeback_rate_high"].max(), result.rank_curves["comeback_rate_high"].max())
-        left.set_ylim(0, min(1.02, max(1.08 * top, 2 * result.params["max_comeback_rate"])))
         right.tick_params(labelleft=False)
         right.set_ylabel("")
     else:
@@ -79,6 +77,8 @@ def plot_ranks(result: Any, ax: Axes | None = None, segment: str = "") -> Axes:
             marker=MARKERS[i], markersize=4, markevery=max(1, len(line) // 6), label=rank,
         )  # fmt: skip
     _frame(result, ax)
+    if ranks:
+        ax.set_ylim(0, max(ax.get_ylim()[1], min(1.02, 1.08 * float(rows["comeback_rate_high"].max()))))
     limit = rows_of(result.summary, segment=segment)["limit_days"].iloc[0]
     if np.isfinite(limit):
         ax.axvline(limit, color=MUTED, linewidth=1, linestyle=":")

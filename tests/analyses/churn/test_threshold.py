@@ -402,6 +402,7 @@ def test_the_picture_by_active_day_is_the_table_of_one_segment(found):
         drawn = rows[rows["active_day"] == rank]
         assert line.get_xdata().tolist() == drawn["limit_days"].tolist()
         assert line.get_ydata().tolist() == drawn["comeback_rate"].tolist()
+    assert ax.get_ylim()[1] >= rows["comeback_rate_high"].max()  # whatever the curve of all silences reaches
     with pytest.raises(ParameterError, match="segment must be one of"):
         found.plot_ranks()
 
