@@ -43,8 +43,8 @@ class Columns:
         jobs: list[Callable[[], Any]] = [
             lambda: codes[rows] if customers is None else codes,
             lambda: self.times[rows],
-            lambda: self.touchpoints[0][rows],
-            lambda: None if self.channels is None else self.channels[0][rows],
+            lambda: _take_codes(self.touchpoints, rows),
+            lambda: None if self.channels is None else _take_codes(self.channels, rows),
             lambda: None if self.values is None else self.values[rows],
             lambda: None if self.sequence is None else self.sequence.take(rows),
             *((lambda column=column: _take(column, rows)) for column in self.properties.values()),
@@ -67,23 +67,30 @@ class Columns:
         )
 
 
+def _take_codes(coded: Codes, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Choose rows of codes; of few names as bytes, of which the processor's cache holds four times as many."""
+    codes, names = coded
+    if len(names) > np.iinfo(np.int8).max or len(rows) < MIN_EVENTS_PER_THREAD:
+        return codes[rows]
+    return codes.astype(np.int8)[rows].astype(np.int32)
+
+
 def _take(column: pd.Series, rows: NDArray[np.int64]) -> pd.Series:
     return column.take(rows).reset_index(drop=True)
 
 
-def take_in_order(columns: Columns, order: NDArray[np.int64], offsets: NDArray[np.int64]) -> Columns:
-    """Choose rows in an order that puts each customer's together, beginning at `offsets`; all customers have some."""
-    ids = columns.customers[1]
-    return columns.take(order, (np.repeat(np.arange(len(ids), dtype=np.int32), np.diff(offsets)), ids))
+def take_in_order(columns: Columns, order: NDArray[np.int64]) -> Columns:
+    """Choose rows in an order that puts each customer's together; their codes are left out, as the offsets say them."""
+    return columns.take(order, (np.empty(0, np.int32), columns.customers[1]))
 
 
 def without_places(
-    order: NDArray[np.int64], offsets: NDArray[np.int64], places: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Leave some places out of an order; return it and where each customer then begins."""
-    stay = np.ones(len(order), dtype=bool)
+    ordered: Columns, offsets: NDArray[np.int64], places: NDArray[np.int64]
+) -> tuple[Columns, NDArray[np.int64]]:
+    """Leave some places out of columns in order; return them and where each customer then begins."""
+    stay = np.ones(len(ordered.times), dtype=bool)
     stay[places] = False
-    return order[stay], offsets - np.searchsorted(places, offsets)
+    return take_in_order(ordered, np.flatnonzero(stay)), offsets - np.searchsorted(places, offsets)
 
 
 def tie_ranks(sequence: pd.Series) -> NDArray[np.float64]:
@@ -134,19 +141,19 @@ def group_rows(codes: NDArray[np.int32], n_codes: int) -> tuple[NDArray[np.int64
     return order, offsets
 
 
-def repeated_rows(columns: Columns, order: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Find the places, in an order by customer and time, of the rows that repeat an earlier one in every column."""
-    from journeykit.loops.grouping import mark_ties
-
+def repeated_rows(ordered: Columns, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the places, in columns ordered by customer and time, of rows that repeat an earlier one in every column."""
     # Only rows that share time and customer with a neighbour can be repeats.
-    tied_with_next = np.zeros(len(order), dtype=bool)
-    over_customers(lambda first, last: mark_ties(columns.times, order, offsets, tied_with_next, first, last), offsets)
+    times = ordered.times
+    tied_with_next = np.append(times[1:] == times[:-1], False)
+    tied_with_next[offsets[1:] - 1] = False  # the next one is another customer's
     tied_at_all = tied_with_next.copy()
     tied_at_all[1:] |= tied_with_next[:-1]
     places: NDArray[np.int64] = np.flatnonzero(tied_at_all)
     if not places.size:
         return places
-    tied = columns.take(order[places])
+    whose = (np.searchsorted(offsets, places, side="right") - 1).astype(np.int32)
+    tied = ordered.take(places, (whose, ordered.customers[1]))
     frame = pd.DataFrame({"customer": tied.customers[0], "time": tied.times, "touchpoint": tied.touchpoints[0]})
     if tied.channels is not None:
         frame["channel"] = tied.channels[0]

@@ -87,7 +87,7 @@ class NameCoder:
         names = pd.Index(distinct.take(order[used]).to_numpy(zero_copy_only=False), dtype=object)
         for (codes, _), chunk in zip(named, coded.chunks, strict=True):
             lookup = np.append(rank[chunk.indices.to_numpy()], np.int32(-1))  # the last is for code -1
-            codes[:] = lookup[codes]
+            codes[:] = lookup.take(codes)
         named.clear()
         return join(self._codes), names
 

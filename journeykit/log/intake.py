@@ -155,14 +155,16 @@ class Intake:
             parts = [each.result() for each in coming]
             times, touchpoints = times_coming.result(), touchpoints_coming.result()
         customers = parts[0] if len(parts) == 1 else combine(parts)
-        tests = {
-            "missing_customer": customers[0] < 0,
-            "missing_time": times.missing,
-            "unparseable_time": times.bad,
-            "missing_touchpoint": touchpoints[0] < 0,
-            **({} if amounts is None else {"unparseable_value": amounts.bad}),
-            **self._out_of_time(times),
-        }
+        tests: dict[str, NDArray[np.bool_]] = {}
+        if self._suspects:  # where no row looked wrong by itself, none has to be looked at again
+            tests = {
+                "missing_customer": customers[0] < 0,
+                "missing_time": times.missing,
+                "unparseable_time": times.bad,
+                "missing_touchpoint": touchpoints[0] < 0,
+                **({} if amounts is None else {"unparseable_value": amounts.bad}),
+                **self._out_of_time(times),
+            }
         reasons = _first_reasons(tests, self.rows)
         quarantine = self._quarantine(reasons)
         rows_read = self.rows + len(self.raw.lost)

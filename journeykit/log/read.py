@@ -215,12 +215,13 @@ def _build(taken: Taken, asked: Asked, duplicates: str, on_bad: str, rules: Opti
         columns = columns.take(good)
     times = columns.times
     order, offsets = order_rows(columns)
-    repeated = repeated_rows(columns, order, offsets)
-    duplicates_found = _duplicates_found(columns, order[repeated], duplicates, asked.timezone)
+    columns = take_in_order(columns, order)
+    repeated = repeated_rows(columns, offsets)
+    duplicates_found = _duplicates_found(columns, repeated, duplicates, asked.timezone)
     merge = duplicates == "merge" and repeated.size > 0
     if merge:
-        order, offsets = without_places(order, offsets, repeated)
-    log, bounds = _assemble(take_in_order(columns, order, offsets), offsets, asked)
+        columns, offsets = without_places(columns, offsets, repeated)
+    log, bounds = _assemble(columns, offsets, asked)
     seen = Seen(log, times, end_given=asked.end is not None)
     findings = [*taken.findings, duplicates_found, *bounds, *run_rules(seen, rules)]
     return replace(

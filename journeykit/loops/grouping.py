@@ -32,17 +32,3 @@ def place_rows(codes, places, order, part, first, last):  # type: ignore[no-unty
         code = codes[row]
         order[places[part, code]] = row
         places[part, code] += 1
-
-
-@loop("i8", "i8", "i8", "out b1", "int", "int")
-def mark_ties(times, order, offsets, out, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Mark each place of an order whose row shares customer and instant with the next."""
-    for customer in range(first, last):
-        start, stop = offsets[customer], offsets[customer + 1]
-        if start == stop:
-            continue
-        time = times[order[start]]
-        for i in range(start, stop - 1):
-            following = times[order[i + 1]]
-            out[i] = time == following
-            time = following

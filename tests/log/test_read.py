@@ -264,3 +264,25 @@ def test_files_that_cannot_be_read_are_named(tmp_path, name, content):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(LogError, match=name):
         read_log(tmp_path / name, **ROLES)
+
+
+@pytest.mark.parametrize("n_names", [127, 128])  # as many as codes of a byte can tell apart, and one more
+def test_a_log_of_many_rows_holds_each_as_it_came(n_names):
+    rng, n = np.random.default_rng(1), 220_000
+    names = np.array([*(f"t{i:03}" for i in range(n_names)), None], dtype=object)
+    raw = pd.DataFrame(
+        {
+            "customer": rng.integers(0, 5_000, n),
+            "time": pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 10_000, n), unit="s"),
+            "touchpoint": names[rng.integers(0, n_names, n)],
+            "channel": names[rng.integers(0, n_names + 1, n)],
+        }
+    )
+    raw = pd.concat([raw, raw.iloc[:1_000]], ignore_index=True)
+    expected = raw.drop_duplicates().sort_values(["customer", "time"], kind="stable")
+    log = read_log(raw, observed_until="2024-01-02")
+    assert log.duplicates_merged == len(raw) - len(expected)
+    for name in raw.columns:
+        got = log.column(name)
+        assert got.isna().tolist() == expected[name].isna().tolist(), name
+        assert (got.dropna().to_numpy() == expected[name].dropna().to_numpy()).all(), name

@@ -20,6 +20,8 @@ from journeykit.log.sources.raw import LinesLostError, Lost, Raw, Reading, ahead
 from journeykit.log.sources.text import Survey, blank_lines, decoded_lines, plain_file, refuse_bytes, survey
 
 _GLANCE = 1 << 20
+_SNIFFED = 1 << 22
+"""Bytes that DuckDB reads at once when it looks at a file's beginning: above the longest line that it takes, 2 MB."""
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -119,7 +121,8 @@ def _sniff(plain: str, reading: Reading, path: str) -> Dialect:
         try:
             found = connection.execute(
                 "SELECT Delimiter, Quote, Escape, SkipRows FROM sniff_csv("
-                f"{file_literal(plain)}, all_varchar=true, ignore_errors=true, comment=''{said}{header})"
+                f"{file_literal(plain)}, all_varchar=true, ignore_errors=true, comment='', "
+                f"buffer_size={_SNIFFED}{said}{header})"
             ).fetchone()
         except duckdb.Error as error:
             if "sniff" not in str(error).lower():

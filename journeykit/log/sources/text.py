@@ -15,6 +15,8 @@ import numpy as np
 from journeykit.errors import LogError, ParameterError
 
 _CHUNK = 1 << 22
+_FIRST = 1 << 16
+"""Bytes that are cut into lines at first: most who ask want the header only."""
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -151,8 +153,9 @@ def refuse_bytes(path: str | Path) -> LogError:
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:
     """Physical lines, with their ends."""
-    rest = b""
-    while chunk := stream.read(_CHUNK):
+    rest, size = b"", _FIRST
+    while chunk := stream.read(size):
+        size = _CHUNK
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line + b"\n"
