@@ -60,6 +60,18 @@ def test_the_dialect_is_found_and_shown(write, delimiter, quoting, end):
     assert accounted(log, 3)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_a_file_may_tell_its_delimiter_in_a_line_of_its_own(write, delimiter, quoted, end):
+    rows = [["customer", "time", "touchpoint"], ["ann", "2024-03-01", "visit"], ["bob", "2024-03-02"]]
+    cell = (lambda text: f'"{text}"') if quoted else str
+    path = write(end.join([f"sep={delimiter}", *(delimiter.join(map(cell, row)) for row in rows), ""]))
+    log = read_log(path)
+    assert log.customers.tolist() == ["ann"]
+    assert log.quarantine[["row", "reason"]].to_numpy().tolist() == [[1, "broken_line"]]
+
+
 def test_what_is_stated_is_taken(write):
     path = write("customer~time~touchpoint\na~2024-01-01~'x~y'\n")
     assert read_log(path, delimiter="~", quote="'").touchpoints.tolist() == ["x~y"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from journeykit.log.sources.text import Survey, blank_lines, decoded_lines, plai
 _GLANCE = 1 << 20
 _SNIFFED = 1 << 22
 """Bytes that DuckDB reads at once when it looks at a file's beginning: above the longest line that it takes, 2 MB."""
+_SEPARATOR = re.compile(r"sep=(?P<delimiter>[^\w\s\"]|\t)\r?\n?", re.IGNORECASE)
 DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -114,6 +116,8 @@ def _sniff(plain: str, reading: Reading, path: str) -> Dialect:
     """Find how a file is written, from its beginning; what is stated is taken as it is."""
     import duckdb
 
+    if (told := _told(plain, reading)) is not None:
+        return told
     stated = {"delim": reading.delimiter, "quote": reading.quote}
     said = "".join(f", {name}={literal(value)}" for name, value in stated.items() if value is not None)
     header = "" if reading.columns is None else ", header=false"
@@ -135,6 +139,15 @@ def _sniff(plain: str, reading: Reading, path: str) -> Dialect:
     if not reading.delimiter:
         delimiter = _check_delimiter(plain, delimiter, quote, int(skip))
     return Dialect(delimiter, quote, escape if quote else "", int(skip))
+
+
+def _told(plain: str, reading: Reading) -> Dialect | None:
+    """Return what a first line such as `sep=;` says, by which spreadsheets know the delimiter; None without one."""
+    told = _SEPARATOR.fullmatch(next(decoded_lines(plain))[0])
+    if told is None or reading.delimiter not in (None, told["delimiter"]):
+        return None
+    quote = '"' if reading.quote is None else reading.quote
+    return Dialect(told["delimiter"], quote, quote, skip=1)
 
 
 def _character(found: str | None) -> str:
