@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ _SHEET_ZERO = -25_569 * DAY
 
 _FIRST = 16
 _ISO = r"^\d{4}-\d{1,2}-\d{1,2}(?:[T ].*)?$|^\d{8}(?:T\d{4,6})?(?:[+-]\d{2}(?::?\d{2})?|Z)?$"
-_ISO_LOCAL = r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?$"
+_ISO_LOCAL = r"^\d{4}-\d\d-\d\d(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,6})?)?)?$"
 _OFFSET = r"(?:Z|[+-]\d{2}(?::?\d{2})?)$"
 
 
@@ -289,8 +291,9 @@ def _from_iso(texts: Any, timezone: str) -> ReadTimes:
     if strict.any():
         try:
             column = texts.filter(strict).cast(pa.timestamp("us"))
-        except pa.ArrowInvalid:  # 31 June
-            strict = np.zeros(len(texts), bool)
+        except pa.ArrowInvalid:  # 31 June: the others are read as if it were not there
+            strict &= _on_a_day(texts)
+            column = texts.filter(strict).cast(pa.timestamp("us"))
     micros = np.zeros(len(texts), np.int64)
     bad = np.zeros(len(texts), bool)
     notes: dict[str, int] = {}
@@ -305,6 +308,18 @@ def _from_iso(texts: Any, timezone: str) -> ReadTimes:
         micros[~strict], bad[~strict] = some.microseconds, unread
         notes = add_notes([notes, some.notes])
     return ReadTimes(micros, np.zeros(len(texts), bool), bad, notes)
+
+
+def _on_a_day(texts: Any) -> NDArray[np.bool_]:
+    """Which texts begin with a day of the calendar, such as 2024-02-29."""
+    import pyarrow.compute as pc
+
+    coded = pc.utf8_slice_codeunits(texts, 0, 10).dictionary_encode()
+    known = np.zeros(len(coded.dictionary), bool)
+    for i, text in enumerate(coded.dictionary.to_pylist()):
+        with suppress(ValueError):
+            known[i] = bool(date.fromisoformat(text))
+    return np.asarray(known[coded.indices.to_numpy()], dtype=bool)
 
 
 def read_by_format(column: pd.Series, timezone: str, time_format: str) -> ReadTimes:

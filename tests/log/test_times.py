@@ -76,6 +76,17 @@ def test_dates_far_away_do_not_overflow():
     assert [time // SECOND for time in read.microseconds.tolist()] == [253_402_214_400, -62_135_596_800]
 
 
+@pytest.mark.parametrize("bad", ["2024-02-30", "2024-03-01 25:00", "soon"])
+@pytest.mark.parametrize("timezone", ["UTC", "Europe/Istanbul"])
+def test_a_time_is_read_alike_whatever_stands_beside_it(bad, timezone):
+    written = ["9999-12-31", "0001-01-01 10:00", "2024-02-29 10:00:00.5"]
+    alone = read_times(pd.Series(written), timezone)
+    beside = read_times(pd.Series([*written, bad]), timezone)
+    assert not alone.bad.any()
+    assert beside.bad.tolist() == [False, False, False, True]
+    assert beside.microseconds[:3].tolist() == alone.microseconds.tolist()
+
+
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_every_pandas_unit_is_the_same_instant(unit):
     stamps = pd.Series(np.array(["2024-03-01T12:00:00"], f"M8[{unit}]"))
