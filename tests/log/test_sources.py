@@ -191,7 +191,7 @@ def test_other_file_systems_are_read_through_fsspec():
     log = read_log("memory://logs/day=*/part.csv", observed_until=END)
     assert sorted(log.column("day")) == ["0", "1", "2"]
     assert read_log("memory://logs", observed_until=END).n_events == 3
-    with pytest.raises(LogError, match="memory://none"):
+    with pytest.raises(LogError, match="there is no file 'memory://none"):
         read_log("memory://none.csv")
     with pytest.raises(LogError, match="no file matches"):
         read_log("memory://none/*.csv")

@@ -169,6 +169,8 @@ def _fetch(address: str, closing: ExitStack) -> list[str]:
             copy.parent.mkdir(parents=True, exist_ok=True)
             system.get_file(each, str(copy))
             copies.append(str(copy))
+    except FileNotFoundError as error:
+        raise LogError(f"there is no file {address!r}") from error
     except (OSError, ValueError, ImportError) as error:
         raise LogError(f"cannot read {address!r}: {error}") from error
     if not copies:
