@@ -20,6 +20,7 @@ from journeykit.estimators.differences import clustered_difference, holm, joint_
 from journeykit.estimators.risk import risk_table
 from journeykit.estimators.survival import curve_at, kaplan_meier, restricted_mean
 from journeykit.results.base import Result
+from journeykit.results.comparing.say import difference_words
 from journeykit.text import has_label, language
 from tests.helpers import event_rows, make_log
 
@@ -550,6 +551,23 @@ KINDS = {
     "conversion": lambda log: jk.conversion_curve(log, ["visit", "order"], by="channel"),
     "trend": lambda log: jk.funnel_trend(log, ["visit", "order"], within="7d", period="week"),
 }
+
+
+@pytest.mark.parametrize(
+    ("measure", "ends", "said"),
+    [
+        ("mean_days", (-7.6, -8.3, -6.9), "\u2066-7.6\u2069 ימים \u2066[-8.3, -6.9]\u2069"),
+        ("mean_days", (7.6, -0.4, 15.0), "\u2066+7.6\u2069 ימים \u2066[-0.4, +15]\u2069"),
+        ("survival", (-0.44, -0.48, -0.41), "\u2066-44.0\u2069 נק׳ אחוז \u2066[-48.0, -41.0]\u2069"),
+        ("survival", (0.044, np.nan, np.nan), "\u2066+4.4\u2069 נק׳ אחוז"),
+    ],
+)
+def test_signs_and_intervals_keep_their_side_in_hebrew(measure, ends, said):
+    names = ("difference", "difference_low", "difference_high")
+    with language("he"):
+        words = difference_words({"measure": measure, **dict(zip(names, ends, strict=True))})
+    # Two marks around each number, and none of them shown as a name's control character would be.
+    assert words == said
 
 
 @pytest.mark.parametrize("code", ["en", "he"])

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from journeykit.text import format_value, say, word
+from journeykit.text import current_language, format_value, say, word
+from journeykit.text.catalogue import Words
+from journeykit.text.decimals import bracketed
+from journeykit.text.names import isolated_number
 from journeykit.text.numbers import kind_of
 
 if TYPE_CHECKING:
@@ -35,25 +38,30 @@ def row_words(result: CompareResult, row: dict[Any, Any], *, measure: bool = Tru
 
 
 def _numbered(key: str, value: Any) -> str:
-    return say("compare.key", key=word(key), value=format_value(key, value, unit=False))
+    return say("compare.key", key=word(key), value=_isolated(format_value(key, value, unit=False)))
 
 
 def difference_words(row: dict[Any, Any]) -> str:
     """Show a difference and its interval in the unit of what is measured."""
     name, ends = str(row["measure"]), [row["difference_low"], row["difference_high"]]
-    found = _signed(name, row["difference"], unit=True)
+    found = _isolated(_signed(name, row["difference"], unit=True))
     if np.isnan(ends).any():
         return found
     low, high = (_signed(name, end, unit=False) for end in ends)
-    return say("compare.with_interval", estimate=found, low=low, high=high)
+    return say("compare.with_interval", estimate=found, bounds=_isolated(bracketed(low, high, current_language())))
 
 
 def _signed(measure: str, value: float, *, unit: bool) -> str:
     kind = kind_of(measure)
-    if kind in ("days", "seconds") and np.isfinite(value):  # durations have no sign of their own
-        shown = format_value(measure, abs(value), unit=unit)
-        return say("compare.less" if value < 0 else "compare.more", value=shown)
-    return format_value("rate_difference" if kind == "percent" else "difference", value, unit=unit)
+    if kind not in ("days", "seconds"):
+        return format_value("rate_difference" if kind == "percent" else "difference", value, unit=unit)
+    shown = format_value(measure, -abs(value), unit=unit)  # durations have no plus of their own
+    return shown.replace("-", "+", 1) if value > 0 else shown
+
+
+def _isolated(shown: str) -> str:
+    """Keep a number's direction in a sentence, which would take plain text for a name."""
+    return Words(isolated_number(shown, current_language()))
 
 
 def described(result: CompareResult) -> str:
@@ -96,7 +104,7 @@ def _differences(result: CompareResult) -> list[str]:
 def _one(result: CompareResult, place: Any) -> list[str]:
     row = result.table.loc[place].to_dict()
     a, b = result.params["names"]
-    shown = {f"value_{side}": format_value(str(row["measure"]), row[f"estimate_{side}"]) for side in "ab"}
+    shown = {f"value_{side}": _isolated(format_value(str(row["measure"]), row[f"estimate_{side}"])) for side in "ab"}
     values: dict[str, Any] = {"what": row_words(result, row), "a": a, "b": b, **shown}
     said = say("compare.difference", **values, shown_difference=difference_words(row))
     if np.isnan(row["p_value_holm"]):
