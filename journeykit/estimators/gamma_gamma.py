@@ -14,6 +14,12 @@ Floats = npt.NDArray[np.float64]
 
 NAMES = ("p", "q", "gamma")
 
+COARSE_ABOVE = 5_000
+"""Customers who spend differently above which the way up is looked for with rounded amounts."""
+
+STEPS = 200
+"""To so many classes of the mean spend they are rounded then."""
+
 
 def likelihood_of(n: Floats, total: Floats, weight: Floats) -> Callable[[Floats], float]:
     """Prepare the logarithm of the likelihood of the mean of each customer's purchases (equation 1a of 2013).
@@ -108,6 +114,7 @@ def fit_gamma_gamma(
         likelihood_of(n, scaled, weight),
         starts,
         NAMES,
+        coarse=likelihood_of(*_rounded(n, scaled, weight)) if len(n) > COARSE_ABOVE else None,
         penalty=penalty if penalizer else None,
         told=": customers may all spend alike, or one purchase may tell all. Give spend=None to leave it out",
     )
@@ -119,3 +126,16 @@ def fit_gamma_gamma(
         )
     logs = found.logs + np.array([0, 0, np.log(unit)])
     return Maximum(NAMES, logs, found.covariance, likelihood_of(n, total, weight)(np.exp(logs)))
+
+
+def _rounded(n: Floats, total: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
+    """Take customers with as many purchases, and nearly the same mean of them, for equal: at their geometric mean."""
+    logs = np.log(total / n)
+    edges = np.quantile(logs, np.linspace(0, 1, STEPS + 1)[1:-1])
+    counts, which = np.unique(n, return_inverse=True)
+    place = which.ravel() * STEPS + np.searchsorted(edges, logs)
+    customers: Floats = np.bincount(place, weight, len(counts) * STEPS).astype(np.float64)
+    there = np.flatnonzero(customers)
+    mean = np.bincount(place, weight * logs, len(customers))[there] / customers[there]
+    many = counts[there // STEPS]
+    return many, many * np.exp(mean), customers[there]

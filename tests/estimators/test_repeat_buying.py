@@ -426,3 +426,17 @@ def test_lifetimes_is_held_back_as_we_are(cdnow):
     who = buyers(cdnow["frequency"], cdnow["recency"] * scale, cdnow["T"] * scale)
     ours = fit_repeat_buying(who, "bg_nbd", penalizer=0.01).values / [1, scale, 1, 1]
     assert ours == pytest.approx(theirs.params_[["r", "alpha", "a", "b"]].to_numpy(), rel=5e-3)
+
+
+def test_rounded_amounts_only_show_the_way(monkeypatch):
+    from journeykit.estimators import gamma_gamma as module
+
+    rng = np.random.default_rng(3)
+    n = rng.geometric(0.4, 8_000)
+    total = rng.gamma(6.25 * n) / rng.gamma(3.74, 1 / 15.44, len(n))
+    rounded = module.fit_gamma_gamma(n, total)
+    monkeypatch.setattr(module, "COARSE_ABOVE", 10**9)
+    exact = module.fit_gamma_gamma(n, total)
+    assert rounded.values == pytest.approx(exact.values, rel=1e-4)
+    assert rounded.log_likelihood == pytest.approx(exact.log_likelihood, abs=1e-6)
+    assert np.diag(rounded.covariance) == pytest.approx(np.diag(exact.covariance), rel=1e-3)
