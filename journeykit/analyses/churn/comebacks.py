@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from journeykit.analyses.churn import silences as counted_silences
 from journeykit.analyses.churn.silences import RANKS, Activity, Silences, spread
 from journeykit.estimators.proportions import wilson_rate
 
@@ -55,8 +54,8 @@ def comebacks_by_rank(
         threshold = chosen[name] if np.isfinite(chosen[name]) else at.max(initial=0)
         for rank in sorted(rows["rank"].unique().tolist()):
             silences = Silences.of(rows[rows["rank"] == rank])
-            watched = silences.at_risk(at + horizon)
-            fit = at[(watched >= counted_silences.ENOUGH) | ((at == threshold) & (watched > 0))]
+            watched = silences.at_risk(at + horizon) > 0
+            fit = at[silences.enough(at + horizon) | ((at == threshold) & watched)]
             if len(fit):
                 parts[name, rank], limits[name, rank] = silences, fit
     if not parts:

@@ -74,7 +74,11 @@ class Silences:
     def limits(self, horizon: int) -> npt.NDArray[np.int64]:
         """List every limit after which enough silences are watched for the whole horizon."""
         days = np.arange(1, int(self.risk["time"].max()) + 1)
-        return days[self.at_risk(days + horizon) >= ENOUGH]
+        return days[self.enough(days + horizon)]
+
+    def enough(self, days: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Tell until which days enough silences are watched."""
+        return self.at_risk(days) >= ENOUGH
 
     def comebacks(self, limits: npt.NDArray[np.int64], horizon: int) -> npt.NDArray[np.float64]:
         """Estimate R(d, H) at each limit."""
