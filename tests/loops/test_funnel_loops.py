@@ -112,7 +112,9 @@ def run_loop(
     if plain:
         step_of = np.array([max(steps, default=k + 2) for steps, _ in patterns], np.int32)
         flags = (rules.ties == "any", rules.entry == "first")
-        match_plain(events[0], step_of, *events[2:], k, within, *opens, *flags, *out, late, 0, n)
+        no_keys = np.zeros(0, np.int64)
+        match_plain(events[0], step_of, *events[2:], k, within, *opens, *flags, *out, late, 0, no_keys, no_keys, 0, n)
+
     elif rules.order == "any":
         match_any_order(*events, *steps, within, *opens, rules.entry == "first", *out, late, 0, n)
     else:

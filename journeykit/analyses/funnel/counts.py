@@ -10,7 +10,7 @@ import pandas as pd
 
 from journeykit.analyses.funnel.clusters import count_people
 from journeykit.analyses.funnel.keys import Key, Part, Piece, number, total
-from journeykit.analyses.funnel.matching import Attempts, Ints, Matched, match, segments_of
+from journeykit.analyses.funnel.matching import Attempts, Ints, Matched, SpanKeys, match, segments_of
 from journeykit.analyses.funnel.moves import OUTCOMES, count_moves, count_next, rows_of
 from journeykit.analyses.funnel.plan import Plan
 from journeykit.log.interactions import InteractionLog
@@ -43,7 +43,13 @@ def count(log: InteractionLog, plan: Plan, stages: bool = False) -> pd.DataFrame
     key = key_of(log, plan)
     rows = plan.by is not None or bool(plan.optional) or stages
     over_all = plan.base != "mature"
-    found = match(log, plan, mature_rows=rows or not over_all, every_rows=rows or over_all)
+    found = match(
+        log,
+        plan,
+        mature_rows=rows or not over_all,
+        every_rows=rows or over_all,
+        span_keys=span_keys(key) if key.fits and not rows else None,
+    )
     groups, groups_mature = (
         None if found.codes is None else segments_of(log, plan, each, found.codes)
         for each in (found.every, found.mature)
@@ -68,7 +74,7 @@ def count(log: InteractionLog, plan: Plan, stages: bool = False) -> pd.DataFrame
     if not key.fits:
         return pd.DataFrame({"n": numbers}, index=index)
     # Times between steps are nearly all of the tally: they are packed as they are found, each counts once.
-    times = _packed_spans(log, key, plan, found.of(plan.base), chosen)
+    times = found.spans if found.spans is not None else _packed_spans(log, key, plan, found.of(plan.base), chosen)
     keys = np.concatenate([index.to_numpy(), *times])
     once = np.ones(len(keys), np.int64)
     once[: len(numbers)] = numbers
@@ -156,6 +162,13 @@ def _reasons(
     return reason
 
 
+def span_keys(key: Key) -> SpanKeys:
+    """For each step, what is added to a time from the step before and to one from entry to pack it."""
+    steps = np.arange(key.n_steps + 1)
+    base, entry = (key.place(0, part, steps) << key.bits for part in (Part.FROM_BASE, Part.FROM_ENTRY))
+    return base, entry
+
+
 def _packed_spans(
     log: InteractionLog, key: Key, plan: Plan, attempts: Attempts, groups: Ints | None
 ) -> list[npt.NDArray[np.int64]]:
@@ -164,8 +177,7 @@ def _packed_spans(
 
     base = np.array(plan.base_steps, np.int32)
     segments = np.zeros(0, np.int32) if groups is None else groups
-    steps = np.arange(key.n_steps + 1)
-    base_keys, entry_keys = (key.place(0, part, steps) << key.bits for part in (Part.FROM_BASE, Part.FROM_ENTRY))
+    base_keys, entry_keys = span_keys(key)
     segment_key = int(key.place(1, Part(0), 0)) << key.bits
     starts, times = attempts.starts(log), log.times
     found = over_customers(

@@ -17,6 +17,7 @@ from journeykit.loops import over_customers
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+SpanKeys = tuple[Longs, Longs]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class Matched:
 
     `late` marks who has, among all, an attempt that is not mature; `codes` is
     each event's group, if there are any, `kinds` its kind; `split` how events were laid out, if
-    they were.
+    they were. `spans` has the packed times between steps of those that rates are over, if they were
+    found on the way; otherwise there are rows to find them by.
     """
 
     mature: Attempts
@@ -83,6 +85,7 @@ class Matched:
     codes: Ints | None
     kinds: Kinds
     split: Split | None = None
+    spans: list[Longs] | None = None
 
     def of(self, base: str) -> Attempts:
         """Return the matching that rates are over."""
@@ -104,8 +107,15 @@ class Pieces:
         return len(self.offsets) - 1
 
 
-def match(log: InteractionLog, plan: Plan, *, mature_rows: bool, every_rows: bool) -> Matched:
-    """Match all units of a log, keeping the rows that are asked for."""
+def match(
+    log: InteractionLog, plan: Plan, *, mature_rows: bool, every_rows: bool, span_keys: SpanKeys | None = None
+) -> Matched:
+    """Match all units of a log, keeping the rows that are asked for.
+
+    With `span_keys` (of the steps, for the times from the step before and those
+    from entry) rows are needed only for the times between steps: a loop that
+    can find those on its way then keeps none.
+    """
     kinds = find_kinds(log, plan)
     codes = None if plan.by is None else segment_codes(log, plan)
     split = split_units(log, plan, kinds, codes)
@@ -122,9 +132,9 @@ def match(log: InteractionLog, plan: Plan, *, mature_rows: bool, every_rows: boo
             mature, every = _of_units(log, split, mature), _of_units(log, split, every)
         return Matched(mature, every, every.late(log, plan), codes, kinds, split)
     if split is None:
-        mature, every, late = _best(log, plan, kinds, pieces, mature_rows, every_rows)
-        return Matched(mature, every, late, codes, kinds)
-    mature, every, _ = _best(log, plan, kinds, pieces, True, True)
+        mature, every, late, spans = _best(log, plan, kinds, pieces, mature_rows, every_rows, span_keys)
+        return Matched(mature, every, late, codes, kinds, spans=spans)
+    mature, every, _, _ = _best(log, plan, kinds, pieces, True, True)
     mature, every = (_chosen(log, plan, split, _of_units(log, split, each)) for each in (mature, every))
     return Matched(mature, every, every.late(log, plan), codes, kinds, split)
 
@@ -141,38 +151,56 @@ def _tie_keys(log: InteractionLog, plan: Plan, codes: Ints | None) -> Ints:
 
 
 def _best(
-    log: InteractionLog, plan: Plan, kinds: Kinds, pieces: Pieces, mature_rows: bool, every_rows: bool
-) -> tuple[Attempts, Attempts, npt.NDArray[np.uint8]]:
-    """Find the best attempt of each piece: among mature entries, and among all."""
+    log: InteractionLog,
+    plan: Plan,
+    kinds: Kinds,
+    pieces: Pieces,
+    mature_rows: bool,
+    every_rows: bool,
+    span_keys: SpanKeys | None = None,
+) -> tuple[Attempts, Attempts, npt.NDArray[np.uint8], list[Longs] | None]:
+    """Find the best attempt of each piece, among mature entries and among all; who is late; the times between steps."""
     from journeykit.loops.funnel import match_best
     from journeykit.loops.funnel_any import match_any_order
     from journeykit.loops.funnel_plain import match_plain
 
     n, n_steps = pieces.number, plan.n_steps
-    mature = Attempts(np.empty(n, np.int16), np.empty((n if mature_rows else 0, n_steps), np.int32))
-    every = Attempts(np.empty(n, np.int16), np.empty((n if every_rows else 0, n_steps), np.int32))
+    plain = plan.is_plain and bool((kinds.has_step.sum(axis=1) <= 1).all())
+    on_the_way = plain and span_keys is not None
+    mature, every = (
+        Attempts(np.empty(n, np.int16), np.empty((n if rows and not on_the_way else 0, n_steps), np.int32))
+        for rows in (mature_rows, every_rows)
+    )
     late = np.empty(n, np.uint8)
     out = (mature.levels, mature.rows, every.levels, every.rows, late)
     events = (pieces.codes, kinds.kind_of, pieces.times, pieces.tie_keys, pieces.offsets)
     opens = plan.opens(log)
     first_only = plan.entry == "first"
+    if plain:
+        step_of = np.where(kinds.has_step.any(axis=1), kinds.has_step.argmax(axis=1), n_steps + 2)[kinds.kind_of]
+        rules = (n_steps, _within(plan), *opens, plan.ties == "any", first_only)
+        spans_of = 0 if not on_the_way else 1 if plan.base == "mature" else 2
+        keys = (np.zeros(0, np.int64),) * 2 if span_keys is None else span_keys
+        spans = over_customers(
+            lambda a, b: match_plain(
+                pieces.codes, step_of.astype(np.int32), *events[2:], *rules, *out, spans_of, *keys, a, b
+            ),
+            pieces.offsets,
+        )
+        return mature, every, late, spans if on_the_way else None
     if plan.order == "any":
         steps = (kinds.steps_from, kinds.steps_of, kinds.has_step)
         over_customers(
             lambda a, b: match_any_order(*events, *steps, _within(plan), *opens, first_only, *out, a, b),
             pieces.offsets,
         )
-    elif plan.is_plain and (kinds.has_step.sum(axis=1) <= 1).all():
-        step_of = np.where(kinds.has_step.any(axis=1), kinds.has_step.argmax(axis=1), n_steps + 2)[kinds.kind_of]
-        plain = (pieces.codes, step_of.astype(np.int32), *events[2:], n_steps, _within(plan), *opens)
-        over_customers(lambda a, b: match_plain(*plain, plan.ties == "any", first_only, *out, a, b), pieces.offsets)
     else:
         rules = _rules(plan, kinds)
         flags = (plan.order == "strict", plan.ties == "any", first_only, plan.exclude_effect == "drop")
         over_customers(
             lambda a, b: match_best(*events, *rules, _within(plan), *opens, *flags, *out, a, b), pieces.offsets
         )
-    return mature, every, late
+    return mature, every, late, None
 
 
 def _all_attempts(log: InteractionLog, plan: Plan, kinds: Kinds, pieces: Pieces, opens_until: int) -> Attempts:

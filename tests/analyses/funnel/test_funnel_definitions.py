@@ -210,6 +210,16 @@ def test_exclusions_are_not_applied_among_tied_events(stored):
     assert counts(three, "ABC", exclude=[Exclude("X", after=1, before=3)]) == [0, 0, 0]
 
 
+def test_a_step_1_stored_last_at_its_instant_takes_nothing_from_the_attempt_it_did_not_begin():
+    rows = [("ann", "A", 0), ("ann", "B", 0), ("ann", "A", 0), ("ann", "C", 1), ("bob", "B", 3), ("bob", "C", 4)]
+    log = make_log(rows, observed_until=100)
+    first, second = log.times[0], log.times[3]
+    found = funnel(log, ["A", "B", "C"], within="9d", ties="stored").attempts()
+    assert found[["A", "B", "C"]].to_numpy().tolist() == [
+        [pd.Timestamp(t, unit="us", tz="UTC") for t in (first, first, second)]
+    ]
+
+
 def test_zero_second_gaps_are_included():
     log = make_log([("a", "A", 0), ("a", "B", 0), ("b", "A", 0), ("b", "B", 2)], observed_until=100)
     assert funnel(log, ["A", "B"], within="9d").table["median_seconds"].iloc[1] == DAY  # of 0 and 2 days
