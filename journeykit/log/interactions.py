@@ -390,6 +390,8 @@ def label_codes(log: InteractionLog, by: str) -> tuple[NDArray[np.int32], pd.Ind
     if not isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype("category")
     names = [str(name) for name in column.cat.categories]
-    codes = column.cat.codes.to_numpy().astype(np.int32)
+    small = column.cat.codes.to_numpy()
+    codes = small.astype(np.int32)
+    codes[small < 0] = len(names)
     absent = UNMAPPED if by == "stage" else MISSING
-    return np.where(codes < 0, np.int32(len(names)), codes).astype(np.int32), pd.Index([*names, absent], dtype=object)
+    return codes, pd.Index([*names, absent], dtype=object)

@@ -1,4 +1,4 @@
-"""Time between the steps of matched attempts."""
+"""Time between the steps of matched attempts, and their segments."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ def packed_spans(  # type: ignore[no-untyped-def]  # pragma: no cover
             from_base[number[k]] = base_keys[k] + own + time - times[start + rows[i, base_step[k] - 1]]
             number[k] += 1
     return from_base, from_entry
+
+
+@loop("i2", "i4 2d", "i8", "i4", "int", "out i4", "int", "int")
+def segments_at(levels, rows, starts, codes, step, segments, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Write the code of the event that filled a step of each attempt, or -1."""
+    for i in range(first, last):
+        row = rows[i, step - 1] if levels[i] > 0 else -1
+        segments[i] = codes[starts[i] + row] if row >= 0 else -1
 
 
 @part

@@ -292,17 +292,20 @@ def segments_of(log: InteractionLog, plan: Plan, attempts: Attempts, codes: Ints
     """Position in `plan.labels` of each attempt's group, by the events that filled its steps; -1 where it has none."""
     if attempts.groups is not None:
         return np.where(attempts.levels > 0, attempts.groups, np.int32(-1)).astype(np.int32)
-    missing = np.int32(len(plan.labels) - 1)
     start = attempts.starts(log)
-    entered = attempts.levels > 0
-    segments = np.where(entered, missing, np.int32(-1)).astype(np.int32)
     step = by_step(plan.by_value)
     if step is not None:
-        row = attempts.rows[:, step - 1]
-        reached = entered & (row >= 0)
-        segments[~reached] = -1
-        segments[reached] = codes[start[reached] + row[reached]]
+        from journeykit.loops.funnel_spans import segments_at
+
+        segments = np.empty(len(attempts.levels), np.int32)
+        over_customers(
+            lambda a, b: segments_at(attempts.levels, attempts.rows, start, codes, step, segments, a, b),
+            attempts.spread(log),
+        )
         return segments
+    missing = np.int32(len(plan.labels) - 1)
+    entered = attempts.levels > 0
+    segments = np.where(entered, missing, np.int32(-1)).astype(np.int32)
     order = range(plan.n_steps) if plan.by_value == "first" else range(plan.n_steps - 1, -1, -1)
     for k in order:
         row = attempts.rows[:, k]
