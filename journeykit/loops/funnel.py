@@ -16,6 +16,7 @@ import numpy as np
 
 from journeykit.loops.engine import loop
 from journeykit.loops.funnel_parts import fill, gather, in_time, move, move_in_tie, next_level, spoilt
+from journeykit.loops.funnel_quiet import settle_quiet
 
 _EVENTS = ("i4", "i4", "i8", "i4", "i8")
 _STEPS = ("i4", "i4", "u1 2d", "i4", "u1", "i8")
@@ -50,8 +51,13 @@ def match_best(  # type: ignore[no-untyped-def]  # pragma: no cover
     queue = np.empty(n_steps + 1, np.int64)
     kept_held, kept_since, kept_filled = held.copy(), since.copy(), filled.copy()
     n_mature, n_rows = mature_rows.shape[0], rows.shape[0]
-
+    settled = settle_quiet(
+        codes, kind_of, times, offsets, has_step, excludes, within, opens_from, mature_until, opens_until,
+        any_order_in_ties, first_only, mature_levels, mature_rows, levels, rows, late, first, last,
+    )  # fmt: skip
     for customer in range(first, last):
+        if settled[customer - first]:
+            continue
         start, stop = offsets[customer], offsets[customer + 1]
         counted_until = mature_until
         level = 0
