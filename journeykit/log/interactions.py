@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -386,12 +386,15 @@ def label_codes(log: InteractionLog, by: str) -> tuple[NDArray[np.int32], pd.Ind
         The labels of the *whole* log's column, sorted (stages in their order).
     """
     log.require(by)
-    column = log.column(by)
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype("category")
-    names = [str(name) for name in column.cat.categories]
-    small = column.cat.codes.to_numpy()
-    codes = small.astype(np.int32)
-    codes[small < 0] = len(names)
+    if by == "channel":
+        given, categories = cast("Any", (log.channel_codes, log.channels))
+    else:
+        column = log.column(by)
+        column = column if column.dtype == "category" else column.astype("category")
+        given, categories = column.cat.codes.to_numpy(), column.cat.categories
+    missing = given < 0
+    codes = given.astype(np.int32, copy=False)
+    if missing.any():
+        codes = np.where(missing, np.int32(len(categories)), codes)
     absent = UNMAPPED if by == "stage" else MISSING
-    return codes, pd.Index([*names, absent], dtype=object)
+    return codes, pd.Index([*(str(name) for name in categories), absent], dtype=object)

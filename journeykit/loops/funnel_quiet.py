@@ -22,15 +22,15 @@ def settle_quiet(  # type: ignore[no-untyped-def]  # pragma: no cover
     # By an event's code: the window that it opens; by how much it comes too late for any other step, an age if it is
     # none; and what hides its position unless it is a step 1.
     table = np.zeros(4 * kind_of.size, np.int64)
-    for code in range(kind_of.size):
-        kind = kind_of[code]
+    for i in range(kind_of.size):
+        kind = kind_of[i]
         matters = excludes.size > 0 and excludes[kind] != 0
         for k in range(2, n_steps + 1):
             matters = matters or has_step[kind, k] != 0
         starts = has_step[kind, 1] != 0
-        table[4 * code] = within if starts else OPENS_NOTHING
-        table[4 * code + 1] = 0 if matters else FOREVER
-        table[4 * code + 2] = 0 if starts else -1
+        table[4 * i] = within if starts else OPENS_NOTHING
+        table[4 * i + 1] = 0 if matters else FOREVER
+        table[4 * i + 2] = 0 if starts else -1
     n_mature, n_rows = mature_rows.shape[0], rows.shape[0]
     quiet = np.zeros(last - first, np.bool_)
     for customer in range(first, last):
