@@ -80,12 +80,17 @@ class Peers:
 
     # -- funnel: customers that reached each step in order within the window of their entry ----------------
 
-    def funnel_chdb(self) -> list[int]:
+    @property
+    def file_chdb(self) -> str:
+        """The file itself, as ClickHouse asks it."""
+        return f"(SELECT customer, toDateTime(time) AS time, touchpoint FROM file('{self.path}', Parquet))"
+
+    def funnel_chdb(self, table: str = "bench.events") -> list[int]:
         """Ask ClickHouse's windowFunnel."""
         conditions = ", ".join(f"touchpoint = '{step}'" for step in STEPS)
         rows = self.click.query(
             f"SELECT level, count() FROM (SELECT customer, windowFunnel({WINDOW_DAYS * 86_400})(time, {conditions}) "
-            "AS level FROM bench.events GROUP BY customer) GROUP BY level ORDER BY level",
+            f"AS level FROM {table} GROUP BY customer) GROUP BY level ORDER BY level",
             "CSV",
         )
         levels = dict(tuple(map(int, line.split(","))) for line in str(rows).split())
