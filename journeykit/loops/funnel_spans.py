@@ -45,6 +45,16 @@ def segments_at(levels, rows, starts, codes, step, segments, first, last):  # ty
         segments[i] = codes[starts[i] + row] if row >= 0 else -1
 
 
+@loop("i2", "i4", "b1", "int", "int", "int", "int")
+def count_steps(steps, groups, mask, n_groups, n_places, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Count how many of a group are at each step, of those in the mask that have a group."""
+    numbers = np.zeros(n_groups * n_places, np.int64)
+    for i in range(first, last):
+        if mask[i] and groups[i] >= 0:
+            numbers[groups[i] * n_places + steps[i]] += 1
+    return numbers
+
+
 @part
 def places_of_steps(levels, rows, segments, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Count the steps that attempts filled; return where the entries of each begin, and how many there are."""

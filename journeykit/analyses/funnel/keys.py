@@ -98,8 +98,9 @@ def number(key: Key, part: Part, steps: npt.NDArray[Any], groups: Ints | None, m
     if groups is None:
         numbers = np.bincount(steps[mask], minlength=width)
     else:
-        mask = mask & (groups >= 0)
-        numbers = np.bincount(groups[mask].astype(np.int64) * width + steps[mask], minlength=key.n_groups * width)
+        from journeykit.loops.funnel_spans import count_steps
+
+        numbers = count_steps(steps.astype(np.int16, copy=False), groups, mask, key.n_groups, width, 0, len(groups))
     some = np.flatnonzero(numbers)
     places = key.place(some // width, part, some % width)
     return places, np.zeros(len(some), np.int64), numbers[some]
