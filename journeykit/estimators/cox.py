@@ -78,7 +78,7 @@ def walk(
     rows = 0
     if detailed:
         with_events = np.repeat(np.arange(len(risk.strata)), np.diff(risk.starts))[risk.event]
-        rows = len(np.unique(with_events * (len(risk.times) + 1) + risk.last[risk.event]))
+        rows = len(pd.unique(with_events * (len(risk.times) + 1) + risk.last[risk.event]))
     cells, steps = np.zeros(rows, np.int32), np.zeros((rows, 7))
     moments = [np.zeros((rows, p)) for _ in range(3)]
     likelihood = walk_risk_sets(

@@ -102,7 +102,7 @@ def are_dates(times: NDArray[np.int64], timezone: str) -> bool:
     quarter = 15 * 60 * SECOND  # zones are offset by quarters of an hour
     if (times[:10_000] % quarter).any() or (times % quarter).any():
         return False
-    local = pd.DatetimeIndex(np.unique(times).astype("M8[us]"), tz="UTC").tz_convert(timezone)
+    local = pd.DatetimeIndex(pd.unique(times).astype("M8[us]"), tz="UTC").tz_convert(timezone)
     days = local.tz_localize(None).normalize()  # a midnight that is skipped is the first instant after the gap
     midnights = days.tz_localize(timezone, ambiguous=np.ones(len(days), bool), nonexistent="shift_forward")
     return bool((midnights == local).all())

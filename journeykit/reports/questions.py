@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from journeykit.reports.headlines import BOUGHT
@@ -43,7 +42,7 @@ class Questions:
         >>> report.first_known("order", "purchase")  # doctest: +SKIP
         'order'
         """
-        touchpoints = {str(self.log.touchpoints[code]) for code in np.unique(self.log.touchpoint_codes)}
+        touchpoints = set(map(str, self.log.touchpoints.take(pd.unique(self.log.touchpoint_codes))))
         return next((name for name in names if name in touchpoints or name in self._seen_stages), None)
 
     @property
@@ -61,7 +60,7 @@ class Questions:
 
     @property
     def _seen_stages(self) -> list[str]:
-        codes = set() if self.log.stage_codes is None else set(np.unique(self.log.stage_codes))
+        codes = set() if self.log.stage_codes is None else set(pd.unique(self.log.stage_codes))
         return [stage for code, stage in enumerate(self.log.stages) if code in codes]
 
     @property

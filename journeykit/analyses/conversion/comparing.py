@@ -97,7 +97,7 @@ def score_owners(log: InteractionLog, plan: Plan, asked: list[tuple[int, Influen
         rows = value[ways(found.ends[own], CONVERTED), influence.places(found.durations[own])]
         columns[f"u{i}"] = np.bincount(owners[own], rows, n_owners)
         columns[f"n{i}"] = np.bincount(owners[own], minlength=n_owners).astype(np.int64)
-    there = np.unique(owners)
+    there = np.sort(pd.unique(owners))
     frame = pd.DataFrame({"entries": np.bincount(owners, minlength=n_owners).astype(np.int64), **columns})
     return frame.iloc[there].set_axis(log.owners[there].rename("customer"))
 

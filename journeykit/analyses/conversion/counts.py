@@ -207,5 +207,5 @@ def list_customers(log: InteractionLog, plan: Plan, group: int, who: str) -> pd.
     }[who]
     if group >= 0:
         chosen &= found.groups == group
-    ids = log.customers[np.unique(found.customers[chosen])]
+    ids = log.customers[np.sort(pd.unique(found.customers[chosen]))]
     return pd.DataFrame({"n": np.ones(len(ids), np.int64)}, index=ids.rename("customer"))

@@ -50,7 +50,7 @@ def choose_times(curves: list[Curve], horizon: float, within: int | None) -> NDA
     last = last if within is None else min(last, within)
     fixed = [0, last, min(int(horizon), last)]
     events = [curve.rows.loc[curve.rows["events"] > 0, "time"].to_numpy() for curve in curves]
-    moments = np.unique(np.concatenate(events))
+    moments = np.sort(pd.unique(np.concatenate(events)))  # many times as fast as np.unique
     if len(moments) > MOST_TIMES:
         step = next((each for each in _STEPS if last / each <= MOST_TIMES // 2), DAY * int(np.ceil(last / DAY / 150)))
         spread = np.quantile(moments, np.linspace(0, 1, MOST_TIMES // 3), method="lower")

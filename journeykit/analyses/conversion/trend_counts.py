@@ -193,5 +193,5 @@ def list_trend_customers(log: InteractionLog, plan: TrendPlan, period: int, grou
         chosen &= found.reached >= (plan.from_step if who == "customers" else plan.to_step)
     if group >= 0:
         chosen &= found.groups == group
-    ids = log.customers[np.unique(found.customers[chosen])]
+    ids = log.customers[np.sort(pd.unique(found.customers[chosen]))]
     return pd.DataFrame({"n": np.ones(len(ids), np.int64)}, index=ids.rename("customer"))

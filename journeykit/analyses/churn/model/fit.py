@@ -229,7 +229,7 @@ def effects_table(
                 mask = design[term.columns[1]].to_numpy() == 0
             level = "" if number else column.removeprefix(f"{term.name} = ")
             step = term.step if number else 1.0
-            customers = len(np.unique(who[mask])) if clusters is not None else int(mask.sum())
+            customers = pd.Series(who[mask]).nunique() if clusters is not None else int(mask.sum())
             rows.append(
                 {
                     "covariate": term.name,
