@@ -89,7 +89,8 @@ def match_plain(  # type: ignore[no-untyped-def]  # pragma: no cover
                 for k in range(2, n_steps + 1):
                     until[k] = state[5 + k]
                 level, end_row, end, tied = walk(
-                    row, stop, counted_until, level, end_row, end, tied, codes, step_of, times, n_steps, within, until,
+                    row, stop, NEVER if first_only else counted_until, level, end_row, end, tied, codes, step_of, times,
+                    n_steps, within, until,
                 )  # fmt: skip
             if tied != 0 and any_order_in_ties:
                 level = match_tied(

@@ -118,6 +118,13 @@ def test_entry_first_allows_only_the_first_step_1_in_the_whole_log():
     assert counts(rows, "AB", within="5d", entry="first") == [1, 0]
 
 
+@pytest.mark.parametrize("ties", ["any", "stored"])
+def test_with_entry_first_a_later_step_1_opens_nothing_where_it_would_not_be_mature_either(ties):
+    rows = [("ann", "A", 0), ("ann", "A", 6), ("ann", "B", 7)]
+    for base in ("customers", "customers_mature"):
+        assert counts(rows, "AB", within="3d", entry="first", until=8, base=base, ties=ties) == [1, 0]
+
+
 def test_with_entry_first_that_first_step_1_must_lie_in_the_range():
     rows = [("ann", "A", 0), ("ann", "A", 50), ("ann", "B", 51), ("bob", "A", 40), ("bob", "B", 41)]
     between = ("2024-01-31", None)  # from day 30
