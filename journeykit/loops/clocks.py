@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from journeykit.loops.conversions import NOT_REACHED, fill, put_tied
+from journeykit.loops.conversions import NOT_REACHED, put_tied
 from journeykit.loops.engine import loop, part
 
 N_SUMS, N_POOLED = 12, 6
@@ -82,38 +82,35 @@ def match_clocks(  # type: ignore[no-untyped-def]  # pragma: no cover
                                 ahead[k, x] = ahead[k + 1, x]
             else:
                 put_tied(start, i + 1, t, codes, has_step, ahead, before, filler, fills, tried, queue)
-            if opens_from <= t < opens_until:
-                for row in range(i, start - 1, -1):
-                    if not has_step[codes[row], 1]:
-                        continue
-                    top = 1  # how far the others of its instant may carry it, but it is step 1 itself
-                    if start < i:
-                        top = fill(2, start, i + 1, row - start, codes, has_step, filler, fills, tried, queue)
-                    level, at = top, t
-                    while level < n_steps:
-                        at = ahead[1, level + 1] if start == i else before[top + 1, level + 1]
-                        if at == NOT_REACHED or at - t > within:
-                            break
-                        level += 1
-                    new = t < begins
-                    if new:
-                        place -= 1
-                        period = period_at(t, edges, a_microsecond)
-                        begins = edges[period]
-                        converted_at = NOT_REACHED
-                        customers[place] = customer
-                        periods[place] = period
-                        reached[place] = 0
-                    sooner = level == n_steps and at < converted_at
-                    if new or keep_first or sooner:
-                        entry_rows[place] = row
-                        if level == n_steps:
-                            converted_at = at
-                            durations[place] = at - t
-                        else:
-                            durations[place] = min(observed_until - 1 - t, within)
-                    if keep_first or level > reached[place]:
-                        reached[place] = level
+            row = start if opens_from <= t < opens_until else i + 1
+            while row <= i and not has_step[codes[row], 1]:
+                row += 1
+            if row <= i:  # of several at one instant the first stored; all have the same way on
+                level, at = 1, t
+                while level < n_steps:
+                    at = ahead[1, level + 1]
+                    if at == NOT_REACHED or at - t > within:
+                        break
+                    level += 1
+                new = t < begins
+                if new:
+                    place -= 1
+                    period = period_at(t, edges, a_microsecond)
+                    begins = edges[period]
+                    converted_at = NOT_REACHED
+                    customers[place] = customer
+                    periods[place] = period
+                    reached[place] = 0
+                sooner = level == n_steps and at < converted_at
+                if new or keep_first or sooner:
+                    entry_rows[place] = row
+                    if level == n_steps:
+                        converted_at = at
+                        durations[place] = at - t
+                    else:
+                        durations[place] = min(observed_until - 1 - t, within)
+                if keep_first or level > reached[place]:
+                    reached[place] = level
             i = start - 1
 
 

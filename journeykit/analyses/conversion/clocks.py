@@ -66,5 +66,5 @@ def find_clocks(log: InteractionLog, plan: TrendPlan) -> Clocks:
     rules = (plan.within, log.observed_until, keep_first, any_order)
     out = (customers, rows, periods, reached, durations)
     over_customers(lambda a, b: match_clocks(*events, *rules, begin, *out, a, b), log.offsets)
-    groups = entry_groups(log, plan.by, plan.labels, plan.steps[0], rows, customers, tied=keep_first and any_order)
+    groups = entry_groups(log, plan.by, plan.labels, plan.steps[0], rows, customers, tied=any_order)
     return Clocks(begin, customers, periods, groups, reached, durations, reached == plan.to_step)
