@@ -32,6 +32,8 @@ def test_a_customer_counts_once_in_each_period_of_entry():
     assert numbers(trend, "customers", "converted") == [[2, 1], [1, 0], [0, 0], [0, 0]]
     assert trend.table["conversion_rate"].tolist()[:2] == [0.5, 0]
     assert trend.table["period"].astype(str).tolist()[0] == "2024-01-01/2024-01-07"
+    assert "Over all finished periods it was 33.3%" in trend.describe()
+    assert "of 3 entries" in trend.describe()  # customer a entered in two periods
 
 
 def test_a_second_step_1_restarts_the_clock_of_an_unconverted_period_or_the_first_keeps_it():
