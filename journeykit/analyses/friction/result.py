@@ -88,7 +88,7 @@ class FrictionResult(Result):
         Parameters
         ----------
         row : str or int
-            The cause, or its position in the table.
+            The cause, by its name or in words, or its position in the table.
         log : InteractionLog, optional
             Needed if the result was stored without its log.
         converted : bool, optional
@@ -99,7 +99,8 @@ class FrictionResult(Result):
         Index
             Their ids, sorted.
         """
-        cause = str(find_row(self.table, row, "cause"))
+        names = {self.name_of(cause): cause for cause in self.table["cause"]}
+        cause = str(find_row(self.table, names.get(row, row), "cause"))
         found = self._log(log).tally(list_met, asked=self.asked, cause=cause, converted=converted)
         ids: pd.Index = found.index.sort_values()
         return ids
@@ -173,7 +174,7 @@ class FrictionResult(Result):
     def shown(self) -> pd.DataFrame:
         """The columns that a reader wants to see first."""
         names = [each for name in _SHOWN for each in (name, f"{name}_low", f"{name}_high") if each in self.table]
-        return self.table[names]
+        return self.table[names].assign(cause=[self.name_of(cause) for cause in self.table["cause"]])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the difference of conversion rates that goes with each cause; return the axes."""

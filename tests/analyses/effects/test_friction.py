@@ -185,6 +185,9 @@ def test_causes_that_the_log_does_not_hold_are_listed_and_are_no_zeros():
     names = [each.name for each in shipped_causes()]
     assert found.params["not_in_log"] == [name for name in names if name != "payment_error"]
     assert "slow page" in found.describe()
+    assert "payment error" in found._repr_html_()  # the table says it as the sentences and the picture do
+    assert "payment_error" not in found._repr_html_()
+    assert found.customers("payment error").tolist() == found.customers("payment_error").tolist() == ["a"]
 
 
 @pytest.mark.parametrize(
