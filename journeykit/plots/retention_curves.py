@@ -12,6 +12,7 @@ from journeykit.text import label, say, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from journeykit.analyses.retention import RetentionResult
 
@@ -99,11 +100,11 @@ def _draw_overall(ax: Axes, summary: pd.DataFrame, column: str, name: str, colou
     places = np.arange(1, len(rows) + 1)
     rate = rows[column].to_numpy(dtype=float)
     low, high = (rows.get(f"{column}_{end}", rows[column]).to_numpy(dtype=float) for end in ("low", "high"))
-    ax.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
+    apart = _in_short_runs(np.isfinite(rate))
+    ax.fill_between(places, low, high, where=~apart, color=colour, alpha=0.18, linewidth=0, zorder=2)
     ax.plot(places, rate, color=colour, linestyle=dashes, linewidth=2.2, label=name, zorder=4)
-    # An interval of a single column has no area: a bar shows it.
-    single = np.isfinite(rate) & ~np.isfinite(np.append(rate[1:], np.nan)) & ~np.isfinite(np.append(np.nan, rate[:-1]))
-    for place in np.flatnonzero(single):
+    # One or two columns between gaps make no band, and a line at zero lies on the axis: points and bars show them.
+    for place in np.flatnonzero(apart):
         ax.errorbar(
             places[place],
             rate[place],
@@ -112,7 +113,15 @@ def _draw_overall(ax: Axes, summary: pd.DataFrame, column: str, name: str, colou
             color=colour,
             markersize=4,
             capsize=3,
+            clip_on=False,
         )
+
+
+def _in_short_runs(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which known columns have at most one known neighbour, in a row of no more than two."""
+    runs = np.cumsum(np.diff(known, prepend=False))
+    short: NDArray[np.bool_] = known & (np.bincount(runs)[runs] <= 2)
+    return short
 
 
 def age_names(result: RetentionResult) -> list[str]:

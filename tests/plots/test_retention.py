@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection, PolyCollection
+from matplotlib.figure import Figure
 
 from journeykit.analyses.retention import retention
 from journeykit.plots.retention import plot_triangle
-from journeykit.plots.retention_curves import plot_curves
+from journeykit.plots.retention_curves import _draw_overall, plot_curves
 from journeykit.reports.masking import Mask
 from journeykit.text import language, say
 from tests.helpers import ORIGIN, make_log
@@ -67,13 +68,23 @@ def test_counts_are_drawn_without_an_overall_row():
 
 def test_curves_draw_the_overall_rates():
     result = retention(LOG)
-    overall = plot_curves(result).lines[-1]
+    (overall,) = (line for line in plot_curves(result).lines if "interval" in str(line.get_label()))
     assert overall.get_ydata()[:2].tolist() == result.summary["back_rate"].tolist()[1:3]
 
 
 def test_segments_are_told_apart_without_colour():
     ax = plot_curves(retention(LOG, by="channel"))
     assert len({line.get_linestyle() for line in ax.lines if line.get_label() in ("app", "web")}) == 2
+
+
+def test_columns_alone_between_gaps_are_points_with_a_bar():
+    known = [0.5, 0.4, 0.3, np.nan, 0.0, 0.0, np.nan, 0.1]
+    rates = {"back_rate": known, "back_rate_low": known, "back_rate_high": np.add(known, 0.3)}
+    ax = Figure().subplots()
+    _draw_overall(ax, pd.DataFrame(rates).reindex([-1, *range(8)]), "back_rate", "", "black", "-")
+    assert [bar.lines[0].get_xydata().tolist() for bar in ax.containers] == [[[5, 0]], [[6, 0]], [[8, 0.1]]]
+    (band,) = (each for each in ax.collections if isinstance(each, PolyCollection))
+    assert {float(x) for path in band.get_paths() for x in path.vertices[:, 0]} == {1, 2, 3}
 
 
 def test_small_triangles_share_one_scale():
@@ -110,8 +121,6 @@ def test_every_way_of_asking_can_be_drawn_in_every_language(code, options, tmp_p
 
 
 def test_drawing_on_given_axes_returns_them():
-    from matplotlib.figure import Figure
-
     ax = Figure().subplots()
     assert retention(LOG).plot(ax=ax) is ax
     other = Figure().subplots()
