@@ -175,8 +175,11 @@ def _shade_unknown(result: Any, ax: Axes) -> None:
     if not limit or result.params["dated"] != "known":
         return
     ax.axvspan(0, limit, color=FAINT, alpha=0.35, linewidth=0, zorder=0)
+    ax.set_ylim(0, 1.1)  # room above every curve, where no line crosses the words
     text = say("churn.not_known_yet", limit_days=limit)
-    ax.annotate(text, (limit, 0), xytext=(4, 4), textcoords="offset points", color=MUTED, fontsize=8.5)
+    side, away = ("left", 4) if limit < ax.get_xlim()[1] / 2 else ("right", -4)
+    ax.annotate(text, (limit, 1.1), xytext=(away, -2), textcoords="offset points", ha=side, va="top", color=MUTED,
+                fontsize=8.5)  # fmt: skip
 
 
 def name_lines(ax: Axes, lines: list[tuple[str, str, float]]) -> None:

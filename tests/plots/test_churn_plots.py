@@ -49,6 +49,18 @@ def test_the_median_is_written_where_it_is_reached():
     assert not any("half gone" in word for word in words(never.plot()))
 
 
+def test_no_line_crosses_the_words_on_when_leaving_is_known():
+    for days in ("20d", "120d"):
+        ax = survival_curve(LOG, churn=Inactivity(days)).plot()
+        ax.figure.canvas.draw()
+        (note,) = (text for text in ax.texts if "known after" in text.get_text())
+        box = note.get_window_extent()
+        drawn = [line.get_transform().transform_path(line.get_path()) for line in ax.lines]
+        assert not any(path.intersects_bbox(box, filled=False) for path in drawn)
+        assert ax.bbox.x0 <= box.x0
+        assert box.x1 <= ax.bbox.x1
+
+
 def test_groups_have_a_curve_each_told_apart_without_colour():
     found = survival_curve(LOG, churn=Inactivity("20d"), by="channel")
     ax = found.plot()
