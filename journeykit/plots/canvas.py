@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +78,11 @@ def percent_axis(axis: Any) -> None:
     """Label an axis of rates (0 to 1) in percent, in the language of the moment."""
     from matplotlib.ticker import FuncFormatter
 
+    axis.set_major_formatter(FuncFormatter(lambda rate, _position=None: short_percent(round(rate, 6))))
+
+
+def short_percent(rate: float) -> str:
+    """Write a rate in percent, a whole one without decimals, in the language of the moment."""
     from journeykit.text import format_value
 
-    def show(rate: float, _position: int | None = None) -> str:
-        return format_value("axis_rate", round(rate, 6)).replace(".0%", "%")
-
-    axis.set_major_formatter(FuncFormatter(show))
+    return re.sub(r"[.,]0(?!\d)", "", format_value("axis_rate", rate))

@@ -9,7 +9,8 @@ import pandas as pd
 
 from journeykit.plots.canvas import COLOURS, FAINT, INK, MUTED, bare, new_axes, new_figure, percent_axis
 from journeykit.plots.forest import draw_forest
-from journeykit.text import format_value, label, say, word
+from journeykit.text import current_language, format_value, label, say, word
+from journeykit.text.decimals import bracketed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ def _plain(value: float) -> float | int:
 
 def _interval_text(row: dict[Any, Any], ratio: str) -> str:
     low, high = (format_value("ratio", row[f"{ratio}_{side}"]) for side in ("low", "high"))
-    return f"{format_value('ratio', row[ratio])}  [{low}, {high}]"
+    return f"{format_value('ratio', row[ratio])}  {bracketed(low, high, current_language())}"
 
 
 # -- how good --------------------------------------------------------------------------------
@@ -95,9 +96,8 @@ def plot_calibration(result: Any, ax: Axes | None = None) -> Axes:
     table, curve = result.table, result.curve
     top = float(np.nanmax([table["predicted_rate"].max(), table["observed_rate_high"].max(), 0.02])) * 1.04
     top = min(max(top, 0.05), 1.0)
-    ax.plot([0, top], [0, top], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
-    ax.annotate(say("churn_model.as_expected"), (0.5 * top, 0.5 * top), xytext=(10, -8),
-                textcoords="offset points", va="top", fontsize=9, color=MUTED)  # fmt: skip
+    ax.plot([0, top], [0, top], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1,
+            label=say("churn_model.as_expected"))  # fmt: skip
     inside = curve[(curve["predicted_rate"] <= top) & (curve["observed_rate"] <= top)]
     if len(inside) > 1:
         ax.plot(inside["predicted_rate"], inside["observed_rate"], color=COLOURS[0], linewidth=1.6, alpha=0.7,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from journeykit.plots.canvas import INK, MUTED, new_axes, new_figure, percent_axis, read_from_right
+from journeykit.plots.canvas import INK, MUTED, new_axes, new_figure, percent_axis, read_from_right, short_percent
 from journeykit.plots.retention_curves import age_names, meaning, plot_curves
 from journeykit.text import direction, format_value, label, say, word
 
@@ -212,7 +212,7 @@ def _short(value: float, percent: bool) -> str:
     """Whole percents, so that a triangle can be read; what rounds to 0 is not 0."""
     if not percent:
         return format_value("customers", round(value) if value >= 10 else value)
-    return format_value("axis_rate", round(value, 2)).replace(".0%", "%") if value >= 0.005 else "<1%"
+    return short_percent(round(value, 2)) if value >= 0.005 else "<1%"
 
 
 def _write_sizes(ax: Axes, sizes: Any, middles: Any, n_columns: int) -> None:

@@ -35,6 +35,7 @@ WORD_COLUMNS: Final = frozenset(
         "method",
         "rule",
         "done",
+        "action",
         "unit",
     }
 )

@@ -42,6 +42,14 @@ def test_the_forest_is_the_table():
     assert filled == (SMALL.table["p_value_holm"] < 0.05).tolist()
 
 
+def test_where_a_comma_stands_in_numbers_a_semicolon_parts_bounds_and_whole_percents_have_no_decimals():
+    with jk.language("tr"):
+        assert {";" in text for text in words(RESULTS["model"].plot()) if "[" in text} == {True}
+        ax = FOUND.plot()
+        ax.figure.canvas.draw()
+        assert next(text.get_text() for text in ax.get_yticklabels()) == "%0"
+
+
 def test_the_forest_says_for_how_much_of_a_number_an_effect_is():
     ages = {"age": np.arange(42) % 30}  # a standard deviation of 8.6: shown for 5
     ax = jk.churn_model(jk.Tenures.from_durations(WEEKS, RELAPSED, covariates=ages)).plot()
@@ -65,6 +73,8 @@ def test_calibration_and_gain_are_the_tables():
     data = container.lines[0]
     assert data.get_xdata().tolist() == FOUND.table["predicted_rate"].tolist()
     assert data.get_ydata().tolist() == FOUND.table["observed_rate"].tolist()
+    assert say("churn_model.as_expected") in [text.get_text() for text in ax.get_legend().get_texts()]
+    assert not ax.texts  # no words among the intervals
     gain = FOUND.plot_gain()
     assert gain.lines[0].get_ydata().tolist()[1:] == FOUND.gain["found_rate"].tolist()
     assert len(FOUND.figure().axes) == 2

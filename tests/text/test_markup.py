@@ -95,6 +95,7 @@ def test_words_of_ours_are_translated_and_names_from_data_are_not():
     page = Page(html_table(table, language="he"))
     assert page.cells[2:] == ["טרם הסתיים", "unfinished", "מעט מכדי להציג", "(חסר)"]
     assert Page(html_table(table, language="he", words=())).cells[2] == "unfinished"
+    assert Page(html_table(pd.DataFrame({"action": ["kept"]}), language="he")).cells[1] == "נשמרו"  # of `log.quality`
 
 
 def test_numbers_stand_right_and_keep_their_sign_in_hebrew():
