@@ -109,7 +109,7 @@ def _course(ax: Axes, result: Any, table: Any, date: str, actual: str, expected:
     held = table["part"] == "holdout"
     if held.any():
         split = result.tracking.loc[result.tracking["part"] == "holdout", "starts_at"].iloc[0]
-        ax.axvspan(split, when[-1], color=FAINT, alpha=0.35, linewidth=0, zorder=0)
+        ax.axvspan(split, when[-1], color=FAINT, alpha=0.55, linewidth=0, zorder=0)
         ax.axvline(split, color=MUTED, linewidth=1, linestyle=":")
         ax.annotate(
             say("buying.held_back"), (split, 1.0), xycoords=("data", "axes fraction"), xytext=(5, -4),

@@ -174,7 +174,7 @@ def _shade_unknown(result: Any, ax: Axes) -> None:
     limit = result.params.get("limit_days") or 0
     if not limit or result.params["dated"] != "known":
         return
-    ax.axvspan(0, limit, color=FAINT, alpha=0.35, linewidth=0, zorder=0)
+    ax.axvspan(0, limit, color=FAINT, alpha=0.55, linewidth=0, zorder=0)
     ax.set_ylim(0, 1.1)  # room above every curve, where no line crosses the words
     text = say("churn.not_known_yet", limit_days=limit)
     side, away = ("left", 4) if limit < ax.get_xlim()[1] / 2 else ("right", -4)

@@ -1,16 +1,20 @@
 """What a page is made of, and that nothing from data can be more than text."""
 
+import io
 import itertools
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+import journeykit as jk
 from journeykit.errors import ReportError
 from journeykit.reports.blocks import BLOCK, encode_figure, figure_block, metric_records
 from journeykit.reports.page import read_page
 from journeykit.reports.render import policy, render_page, style
 from journeykit.reports.sanitize import harmless
+from tests.helpers import make_log
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -203,3 +207,14 @@ def test_metric_records_hold_no_nan_and_no_numpy():
     records = metric_records(pd.DataFrame({"name": ["a"], "value": [np.nan], "n": [np.int64(3)], "low": [np.inf]}))
     assert records == [{"name": "a", "value": None, "n": 3, "low": None}]
     assert type(records[0]["n"]) is int
+
+
+def test_a_small_picture_keeps_the_shade_of_what_is_not_known_yet():
+    from PIL import Image
+
+    rows = [(f"c{i}", "A", day) for i in range(20) for day in (i, i + 3 * (i % 5))]
+    curve = jk.survival_curve(make_log(rows, observed_until=90), churn=jk.Inactivity("30d"))
+    picture, _, _ = encode_figure(curve.figure())
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).reshape(-1, 3)
+    grey = (np.ptp(pixels, axis=1) <= 8) & (pixels.max(axis=1) < 244) & (pixels.min(axis=1) > 220)
+    assert grey.mean() > 0.1

@@ -17,7 +17,16 @@ from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.renewals import renewal_rates
 from journeykit.analyses.churn.rules import whole_days
 from journeykit.analyses.churn.sentences import headline, most_and_fewest
-from journeykit.analyses.churn.shared import ChurnResult, by_segment, in_unit, records, rule_sentences, segment, unit_of
+from journeykit.analyses.churn.shared import (
+    NOT_INTERACTIONS,
+    ChurnResult,
+    by_segment,
+    in_unit,
+    records,
+    rule_sentences,
+    segment,
+    unit_of,
+)
 from journeykit.errors import ParameterError
 from journeykit.estimators.conditional import conditional_survival
 from journeykit.estimators.hazards import period_hazard, smoothed_hazard
@@ -380,7 +389,8 @@ class SurvivalCurve(ChurnResult):
         columns += [f"median_{self.unit}", f"horizon_{self.unit}", "survival", f"mean_{self.unit}"]
         columns.append("comeback_rate")
         ended = [f"{name}_{side}" for name in columns for side in ("low", "high")]
-        return self.summary[[name for name in self.summary if name in {*columns, *ended}]]
+        shown = self.summary[[name for name in self.summary if name in {*columns, *ended}]]
+        return shown.rename(columns=NOT_INTERACTIONS)
 
 
 def age(value: Any, unit: str) -> Any:

@@ -14,6 +14,7 @@ import pandas as pd
 from journeykit.analyses.churn.arrays import from_arrays
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.shared import (
+    NOT_INTERACTIONS,
     ChurnResult,
     by_segment,
     groups_of,
@@ -222,7 +223,7 @@ class Tenures(ChurnResult):
 
     def shown(self) -> pd.DataFrame:
         """Return the columns that a reader wants to see first."""
-        return self.table
+        return self.table.rename(columns=NOT_INTERACTIONS)
 
 
 def has_several(customer: pd.Series) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from journeykit.analyses.churn.rules import OVERALL
 from journeykit.errors import ParameterError
 from journeykit.journey.groups import require_group
 from journeykit.results.base import Result
-from journeykit.text import html_result, html_table, say, word
+from journeykit.text import say, word
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,10 +23,9 @@ class ChurnResult(Result):
 
     topic: ClassVar[str] = "churn"
 
-    def _repr_html_(self) -> str:
-        sentences = [self.describe(), *self.left_out_sentences()]
-        shown = self.shown().rename(columns={"events": "ended", "event": "ended"})
-        return str(html_result(word("churn.title"), sentences, [html_table(shown)]))
+
+NOT_INTERACTIONS: Final = {"events": "ended", "event": "ended"}
+"""What survival analysis calls events is shown under another name."""
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -305,3 +305,9 @@ def test_every_column_has_words(code, many):
 def test_public_names_lead_here():
     assert jk.survival_curve is survival_curve
     assert jk.Inactivity is Inactivity
+
+
+def test_those_who_left_are_not_called_interactions_where_they_are_shown():
+    curve = survival_curve(make_log([("a", "A", 0), ("b", "A", 1)], observed_until=60), churn=Inactivity("30d"))
+    assert curve.summary["events"].tolist() == [2]
+    assert curve.shown()["ended"].tolist() == [2]

@@ -28,7 +28,7 @@ from journeykit.analyses.churn.model.partial import PartialEffects, partial_effe
 from journeykit.analyses.churn.model.prediction import ChurnPrediction, list_customers, values_per_day
 from journeykit.analyses.churn.model.standing import standing_now
 from journeykit.analyses.churn.question import Query
-from journeykit.analyses.churn.shared import ChurnResult, records
+from journeykit.analyses.churn.shared import NOT_INTERACTIONS, ChurnResult, records
 from journeykit.errors import ParameterError
 from journeykit.results.base import left_out_table, metric_table
 from journeykit.text import html_result, html_table, word
@@ -296,11 +296,11 @@ class ChurnModel(ChurnResult):
     def shown(self) -> pd.DataFrame:
         """Return the columns that a reader wants to see first."""
         names = ["covariate", "level", "reference", "for_each", "customers", "events"]
-        return self.table[[*names, self._ratio, f"{self._ratio}_low", f"{self._ratio}_high", "p_value"]]
+        shown = self.table[[*names, self._ratio, f"{self._ratio}_low", f"{self._ratio}_high", "p_value"]]
+        return shown.rename(columns=NOT_INTERACTIONS)
 
     def _repr_html_(self) -> str:
-        shown = self.shown().rename(columns={"events": "ended"})
-        tables = [html_table(shown)]
+        tables = [html_table(self.shown())]
         if len(self.checks):
             tables.append(html_table(self.checks, words=("advice", "method"), caption=word("churn_model.checks_title")))
         return str(html_result(word("churn_model.title"), [self.describe(), *self.left_out_sentences()], tables))
