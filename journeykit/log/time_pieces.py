@@ -148,14 +148,20 @@ def _from_datetimes(stamps: pd.DatetimeIndex, missing: NDArray[np.bool_], timezo
 def _localize(
     stamps: pd.DatetimeIndex, missing: NDArray[np.bool_], timezone: str
 ) -> tuple[pd.DatetimeIndex, dict[str, int]]:
-    """Give local stamps their zone; count those that daylight saving repeats or skips."""
+    """Take local stamps for the zone's, in UTC; count those that daylight saving repeats or skips."""
+    unit, raw = f"M8[{stamps.unit}]", stamps.asi8
+    # Before 1677 pandas reads past its table of a zone's offsets: the offset of 1700 is the first that a zone has.
+    early = np.datetime64("1700-01-01").astype(unit).astype(np.int64)
+    back = np.where((raw < early) & ~missing, raw - early, 0)
+    stamps = pd.DatetimeIndex((raw - back).view(unit))
     first = np.ones(len(stamps), dtype=bool)
     local = stamps.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward")
     second = stamps.tz_localize(timezone, ambiguous=~first, nonexistent="shift_forward")
     repeated = int(((local.asi8 != second.asi8) & ~missing).sum())
     skipped = int(((local.tz_localize(None).asi8 != stamps.asi8) & ~missing).sum())
     notes = {"repeated_local_time": repeated, "skipped_local_time": skipped}
-    return local, {what: rows for what, rows in notes.items() if rows}
+    moved = pd.DatetimeIndex((local.asi8 + back).view(unit), tz="UTC")
+    return moved, {what: rows for what, rows in notes.items() if rows}
 
 
 def _from_numbers(column: pd.Series, missing: NDArray[np.bool_], timezone: str) -> ReadTimes:

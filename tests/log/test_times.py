@@ -76,6 +76,16 @@ def test_dates_far_away_do_not_overflow():
     assert [time // SECOND for time in read.microseconds.tolist()] == [253_402_214_400, -62_135_596_800]
 
 
+def test_a_zone_has_its_first_offset_in_all_the_years_before():
+    read = read_times(pd.Series(["0001-01-01 10:00", "1600-05-01", "1700-01-01", None]), "Europe/Istanbul")
+    utc = pd.Series(["0001-01-01 10:00", "1600-05-01", "1700-01-01"]).astype("M8[us]").astype(int)
+    offset, *others = (utc - read.microseconds[:3]).tolist()
+    assert others == [offset, offset]
+    assert abs(offset / SECOND - 6952) <= 30  # local mean time, 1:55:52; some libraries say it to the minute
+    assert read.missing.tolist() == [False, False, False, True]
+    assert read.notes == {}
+
+
 @pytest.mark.parametrize("bad", ["2024-02-30", "2024-03-01 25:00", "soon"])
 @pytest.mark.parametrize("timezone", ["UTC", "Europe/Istanbul"])
 def test_a_time_is_read_alike_whatever_stands_beside_it(bad, timezone):
