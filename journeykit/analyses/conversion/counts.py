@@ -22,12 +22,13 @@ from journeykit.analyses.conversion.plan import Plan
 from journeykit.estimators.clustered_tests import Scores
 from journeykit.estimators.influence import CENSORED as STILL
 from journeykit.estimators.influence import CHANGES, ENDED, OTHER, Influence, cluster_changes
+from journeykit.journey.packing import Packing
 from journeykit.log.interactions import InteractionLog
 
 
 @dataclass(frozen=True)
 class Key:
-    """Pack (group, kind, duration) into one number, where it fits.
+    """Number (group, kind), the place of a duration in a tally.
 
     Kinds are the ends, RUNNING among them; then `shadow`, for how long those
     who ended otherwise could have been watched; and `people`, customers.
@@ -50,22 +51,18 @@ class Key:
     def index(self, groups: Longs, kinds: Any, durations: Longs) -> pd.Index:
         """Return the frame's index."""
         places = groups * (self.n_ends + 3) + kinds
-        bits = self.longest.bit_length()
-        if (self.n_groups * (self.n_ends + 3)).bit_length() + bits <= 63:
-            packed: pd.Index = pd.Index((places << bits) | durations, name="key")
-            return packed
-        return pd.MultiIndex.from_arrays([places, durations], names=["place", "duration"])
+        return self._packing.index(places, durations)
 
     def unpack(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Lay out `group`, `kind`, `duration`, `n`."""
-        if isinstance(frame.index, pd.MultiIndex):
-            places, durations = (frame.index.get_level_values(i).to_numpy() for i in (0, 1))
-        else:
-            keys, bits = frame.index.to_numpy(), self.longest.bit_length()
-            places, durations = keys >> bits, keys & ((1 << bits) - 1)
+        places, durations = self._packing.split(frame.index)
         width = self.n_ends + 3
         columns = {"group": places // width, "kind": places % width, "duration": durations}
         return pd.DataFrame({**columns, "n": frame["n"].to_numpy()})
+
+    @property
+    def _packing(self) -> Packing:
+        return Packing(self.n_groups * (self.n_ends + 3), self.longest)
 
 
 def key_of(log: Any, plan: Plan) -> Key:

@@ -12,6 +12,7 @@ import pandas as pd
 from journeykit.analyses.conversion.clocks import Clocks, find_clocks
 from journeykit.analyses.conversion.entries import Longs, count_equal_keys
 from journeykit.analyses.conversion.trend_plan import TrendPlan
+from journeykit.journey.packing import Packing
 from journeykit.log.interactions import InteractionLog
 from journeykit.loops import over_customers
 
@@ -44,39 +45,25 @@ class Part(IntEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """Pack (part, group, period, value) into one number, where it fits: a MultiIndex takes longer than the clocks."""
+    """Number (part, group, period), the place of a value in a tally."""
 
     n_groups: int
     n_periods: int
     largest: int
 
     @property
-    def bits(self) -> int:
-        """Bits for the value."""
-        return self.largest.bit_length()
-
-    @property
-    def fits(self) -> bool:
-        """Whether all of it fits into 63 bits."""
-        return (len(Part) * self.n_groups * self.n_periods).bit_length() + self.bits <= 63
+    def packing(self) -> Packing:
+        """How places and values are packed."""
+        return Packing(len(Part) * self.n_groups * self.n_periods, self.largest)
 
     def frame(self, pieces: list[Piece]) -> pd.DataFrame:
         """Lay out pieces as a tally."""
         places, values, numbers = (np.concatenate(each) for each in zip(*pieces, strict=True))
-        index: pd.Index
-        if self.fits:
-            index = pd.Index((places << self.bits) | values, name="key")
-        else:
-            index = pd.MultiIndex.from_arrays([places, values], names=["place", "value"])
-        return pd.DataFrame({"n": numbers}, index=index)
+        return pd.DataFrame({"n": numbers}, index=self.packing.index(places, values))
 
     def unpack(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Lay out `part`, `group`, `period`, `value`, `n`."""
-        if isinstance(frame.index, pd.MultiIndex):
-            places, values = (frame.index.get_level_values(i).to_numpy() for i in (0, 1))
-        else:
-            keys = frame.index.to_numpy()
-            places, values = keys >> self.bits, keys & ((1 << self.bits) - 1)
+        places, values = self.packing.split(frame.index)
         groups, periods = np.divmod(places, self.n_periods)
         parts, groups = np.divmod(groups, self.n_groups)
         columns = {"part": parts, "group": groups, "period": periods, "value": values}
@@ -147,9 +134,10 @@ def _timed(key: Key, part: Part, found: Clocks, which: Any) -> Piece:
     rows = np.flatnonzero(which)
     places, durations = found.groups[rows] * key.n_periods + found.periods[rows], found.durations[rows]
     places += int(part) * key.n_groups * key.n_periods
-    if key.fits:
-        keys, numbers = count_equal_keys((places << key.bits) | durations)
-        return keys >> key.bits, keys & ((1 << key.bits) - 1), numbers
+    packing = key.packing
+    if packing.fits:
+        keys, numbers = count_equal_keys((places << packing.bits) | durations)
+        return *packing.split_keys(keys), numbers
     counted = pd.DataFrame({"place": places, "value": durations}).groupby(["place", "value"]).size().reset_index()
     return counted["place"].to_numpy(), counted["value"].to_numpy(), counted[0].to_numpy()
 

@@ -48,7 +48,7 @@ def count(log: InteractionLog, plan: Plan, stages: bool = False) -> pd.DataFrame
         plan,
         mature_rows=rows or not over_all,
         every_rows=rows or over_all,
-        span_keys=span_keys(key) if key.fits and not rows else None,
+        span_keys=span_keys(key) if key.packing.fits and not rows else None,
     )
     groups, groups_mature = (
         None if found.codes is None else segments_of(log, plan, each, found.codes)
@@ -67,11 +67,11 @@ def count(log: InteractionLog, plan: Plan, stages: bool = False) -> pd.DataFrame
     if stages:
         pieces += count_moves(log, key, plan, found, groups)
         pieces += count_next(log, key, plan, found, chosen)
-    if not key.fits:
+    if not key.packing.fits:
         pieces += _spans(log, key, plan, found.of(plan.base), chosen)
     places, values, numbers = (np.concatenate(each) for each in zip(*pieces, strict=True))
-    index = key.index(places, values)
-    if not key.fits:
+    index = key.packing.index(places, values)
+    if not key.packing.fits:
         return pd.DataFrame({"n": numbers}, index=index)
     # Times between steps are nearly all of the tally: they are packed as they are found, each counts once.
     times = found.spans if found.spans is not None else _packed_spans(log, key, plan, found.of(plan.base), chosen)
@@ -165,7 +165,7 @@ def _reasons(
 def span_keys(key: Key) -> SpanKeys:
     """For each step, what is added to a time from the step before and to one from entry to pack it."""
     steps = np.arange(key.n_steps + 1)
-    base, entry = (key.place(0, part, steps) << key.bits for part in (Part.FROM_BASE, Part.FROM_ENTRY))
+    base, entry = (key.place(0, part, steps) << key.packing.bits for part in (Part.FROM_BASE, Part.FROM_ENTRY))
     return base, entry
 
 
@@ -178,7 +178,7 @@ def _packed_spans(
     base = np.array(plan.base_steps, np.int32)
     segments = np.zeros(0, np.int32) if groups is None else groups
     base_keys, entry_keys = span_keys(key)
-    segment_key = int(key.place(1, Part(0), 0)) << key.bits
+    segment_key = int(key.place(1, Part(0), 0)) << key.packing.bits
     starts, times = attempts.starts(log), log.times
     found = over_customers(
         lambda a, b: packed_spans(

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from journeykit.journey.packing import Packing
+
 Longs = npt.NDArray[np.int64]
 Ints = npt.NDArray[np.int32]
 
@@ -47,43 +49,20 @@ class Part(IntEnum):
 
 @dataclass(frozen=True)
 class Key:
-    """Pack (group, part, step, value) into one number, where it fits.
-
-    Tens of millions of rows with a MultiIndex would take longer than the
-    matching itself.
-    """
+    """Number (group, part, step), the place of a value in a tally."""
 
     n_groups: int
     n_steps: int
     largest: int
 
     @property
-    def bits(self) -> int:
-        """Bits for the value."""
-        return self.largest.bit_length()
-
-    @property
-    def fits(self) -> bool:
-        """Whether group, part, step and value fit into 63 bits."""
-        return (self.n_groups * len(Part) * (self.n_steps + 1)).bit_length() + self.bits <= 63
+    def packing(self) -> Packing:
+        """How places and values are packed."""
+        return Packing(self.n_groups * len(Part) * (self.n_steps + 1), self.largest)
 
     def place(self, group: Any, part: Part, step: Any) -> Any:
         """Number of (group, part, step)."""
         return (np.asarray(group, np.int64) * len(Part) + int(part)) * (self.n_steps + 1) + step
-
-    def index(self, places: Longs, values: Longs) -> pd.Index:
-        """Return the frame's index."""
-        if self.fits:
-            packed: pd.Index = pd.Index((places << self.bits) | values, name="key")
-            return packed
-        return pd.MultiIndex.from_arrays([places, values], names=["place", "value"])
-
-    def unpack(self, index: pd.Index) -> tuple[Longs, Longs]:
-        """Return places and values."""
-        if isinstance(index, pd.MultiIndex):
-            return index.get_level_values(0).to_numpy(), index.get_level_values(1).to_numpy()
-        keys = index.to_numpy()
-        return keys >> self.bits, keys & ((1 << self.bits) - 1)
 
 
 def total(key: Key, part: Part, numbers: Any) -> Piece:
@@ -119,7 +98,7 @@ class Counts:
 
     def __init__(self, frame: pd.DataFrame, key: Key) -> None:
         self.key = key
-        places, values = key.unpack(frame.index)
+        places, values = key.packing.split(frame.index)
         numbers = frame["n"].to_numpy()
         cuts = np.flatnonzero(places[1:] != places[:-1]) + 1
         if len(cuts) > 10_000:  # groups are mixed: put each together

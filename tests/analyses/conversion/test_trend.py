@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import journeykit as jk
 from journeykit.analyses.conversion import funnel_trend
-from journeykit.analyses.conversion.trend_counts import Key
 from journeykit.errors import LogError, ParameterError
 from journeykit.estimators.differences import clustered_difference, joint_sums
 from journeykit.estimators.proportions import wilson
+from journeykit.journey.packing import Packing
 from tests.analyses.conversion.conversion_reference import slow_periods
 from tests.helpers import event_rows, make_log, shuffle
 
@@ -309,7 +309,7 @@ def test_the_same_where_keys_do_not_fit_into_one_number(clock, monkeypatch):
     log = make_log(rows, columns=["source"], observed_until=26)
     options = {"within": "5d", "clock": clock, "by": "source"}
     fits = funnel_trend(log, ["A", "B"], **options)
-    monkeypatch.setattr(Key, "fits", property(lambda key: False))
+    monkeypatch.setattr(Packing, "fits", property(lambda packing: False))
     for each in (log, log.in_buckets(3)):
         apart = funnel_trend(each, ["A", "B"], **options)
         for name in ("table", "summary", "comparison", "left_out"):

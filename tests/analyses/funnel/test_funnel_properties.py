@@ -244,11 +244,11 @@ def test_keys_that_do_not_fit_into_one_number_are_two():
     )  # fmt: skip
     fits = key_of(log, plan)
     wide = Key(fits.n_groups, fits.n_steps, 2**62)
-    assert fits.fits
-    assert not wide.fits
+    assert fits.packing.fits
+    assert not wide.packing.fits
     frame = count(log, plan)
-    places, values = fits.unpack(frame.index)
-    counted = Counts(pd.DataFrame({"n": frame["n"].to_numpy()}, index=wide.index(places, values)), wide)
+    places, values = fits.packing.split(frame.index)
+    counted = Counts(pd.DataFrame({"n": frame["n"].to_numpy()}, index=wide.packing.index(places, values)), wide)
     assert counted.number(Part.STOPPED, 2) == 1
     assert counted.values(Part.FROM_ENTRY, 2)[0].tolist() == [DAY * 1_000_000]
 
@@ -263,8 +263,8 @@ def test_times_are_the_same_where_key_and_time_do_not_fit_into_one_number():
     ]
     long, short = (make_log(rows, observed_until=until, columns=["number"]) for until in (20_000, 50))
     asked, other = (funnel(log, list("ABC"), by="number", optional=[2]) for log in (long, short))
-    assert not key_of(long, asked.plan).fits
-    assert key_of(short, other.plan).fits
+    assert not key_of(long, asked.plan).packing.fits
+    assert key_of(short, other.plan).packing.fits
     assert other.table["p90_seconds"].notna().sum() > 70
     assert_frame_equal(asked.table, other.table)
     assert_frame_equal(asked.times(), other.times())
