@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from journeykit.loops.conversions import NOT_REACHED, put_tied
+from journeykit.loops.conversions import NOT_REACHED, put_one, put_tied
 from journeykit.loops.engine import loop, part
 
 N_SUMS, N_POOLED = 12, 6
@@ -74,12 +74,7 @@ def match_clocks(  # type: ignore[no-untyped-def]  # pragma: no cover
                 while start > offsets[customer] and times[start - 1] == t:
                     start -= 1
             if start == i:
-                if has_step[codes[i], 0]:
-                    for k in range(1, n_steps + 1):
-                        if has_step[codes[i], k]:
-                            ahead[k, k] = t
-                            for x in range(k + 1, n_steps + 1):
-                                ahead[k, x] = ahead[k + 1, x]
+                put_one(codes[i], t, has_step, ahead)
             else:
                 put_tied(start, i + 1, t, codes, has_step, ahead, before, filler, fills, tried, queue)
             row = start if opens_from <= t < opens_until else i + 1

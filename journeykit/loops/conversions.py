@@ -66,13 +66,8 @@ def match_entries(  # type: ignore[no-untyped-def]  # pragma: no cover
             if any_order_in_ties:
                 while start > offsets[customer] and times[start - 1] == t:
                     start -= 1
-            if start == i:  # one event fills one step
-                if has_step[codes[i], 0]:
-                    for k in range(1, n_steps + 1):  # ascending: what lies ahead of k + 1 is not yet changed
-                        if has_step[codes[i], k]:
-                            ahead[k, k] = t if any_order_in_ties else i
-                            for x in range(k + 1, n_steps + 1):
-                                ahead[k, x] = ahead[k + 1, x]
+            if start == i:
+                put_one(codes[i], t if any_order_in_ties else i, has_step, ahead)
             else:
                 put_tied(start, i + 1, t, codes, has_step, ahead, before, filler, fills, tried, queue)
             if opens_from <= t < opens_until:
@@ -92,6 +87,19 @@ def match_entries(  # type: ignore[no-untyped-def]  # pragma: no cover
                         for k in range(2, n_steps + 1):
                             reached[place, k - 2] = t if k <= top else before[top + 1, k]
             i = start - 1
+
+
+@part
+def put_one(code, at, has_step, ahead):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Put an event before what lies ahead: it fills one step."""
+    if not has_step[code, 0]:
+        return
+    n_steps = has_step.shape[1] - 1
+    for k in range(1, n_steps + 1):  # ascending: what lies ahead of k + 1 is not yet changed
+        if has_step[code, k]:
+            ahead[k, k] = at
+            for x in range(k + 1, n_steps + 1):
+                ahead[k, x] = ahead[k + 1, x]
 
 
 @part
