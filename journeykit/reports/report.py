@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import pandas as pd
 
 from journeykit.errors import JourneykitError, LogError
+from journeykit.reports.about_log import quality_sentence, size_line
 from journeykit.reports.asked import log_as_asked, with_stages
 from journeykit.reports.blocks import figure_block, show_block
 from journeykit.reports.comparing import Before, comparison_records, differences, find_before
@@ -132,7 +133,7 @@ class Report(Questions):
                     ends_at=(inside.ends_at - pd.Timedelta(1, "us")).date(),  # the last day, not the one after
                     timezone=inside.timezone,
                 ),
-                "size_line": _size_line(inside, segment),
+                "size_line": size_line(inside, segment),
                 "quality_line": quality_sentence(self.log),
             }
             if self._before is not None:
@@ -371,26 +372,6 @@ def _left_out(result: Result) -> list[str]:
 def _show_words(kind: str, words: list[str]) -> None:
     """Show sentences that are ready: what `say` made has its directions settled."""
     show_block({"kind": kind, "paragraphs": words}, text="\n".join(words))
-
-
-def _size_line(log: InteractionLog, segment: str | None) -> str:
-    size = say("reports.size_line", customers=log.n_customers, events=log.n_events)
-    return size if segment is None else say("reports.size_of_segment", segment=segment, size=size)
-
-
-def quality_sentence(log: InteractionLog) -> str:
-    """Say in one line how much of the data could be used, and how much was found."""
-    found = len(log.quality)
-    if not log.rows_read:
-        return say("reports.quality_unknown", findings=found)
-    used = log.rows_read - len(log.quarantine) - log.duplicates_merged
-    return say(
-        "reports.quality_line",
-        used_share=used / log.rows_read,
-        rows=log.rows_read,
-        quarantined=len(log.quarantine),
-        findings=found,
-    )
 
 
 def _main_picture(draw: Callable[..., Axes], size: tuple[float, float]) -> Figure:

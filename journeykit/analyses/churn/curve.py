@@ -15,11 +15,11 @@ from journeykit.analyses.churn.listing import Tenures, customers_of
 from journeykit.analyses.churn.measured import tenures_of
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.renewals import renewal_rates
-from journeykit.analyses.churn.rules import whole_days
 from journeykit.analyses.churn.sentences import headline, most_and_fewest
 from journeykit.analyses.churn.shared import (
     NOT_INTERACTIONS,
     ChurnResult,
+    age,
     by_segment,
     in_unit,
     records,
@@ -391,14 +391,3 @@ class SurvivalCurve(ChurnResult):
         ended = [f"{name}_{side}" for name in columns for side in ("low", "high")]
         shown = self.summary[[name for name in self.summary if name in {*columns, *ended}]]
         return shown.rename(columns=NOT_INTERACTIONS)
-
-
-def age(value: Any, unit: str) -> Any:
-    """Read an age: a duration of whole days, or a number in the durations' own unit."""
-    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        if not 0 <= value < np.inf:
-            raise ParameterError(f"an age must be 0 or more, got {value!r}")
-        return value
-    if unit == "terms":
-        raise ParameterError(f"ages of a contract are counted in terms, say a number of them, got {value!r}")
-    return whole_days(value, name="age")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import pandas as pd
 
-from journeykit.analyses.churn.rules import OVERALL
+from journeykit.analyses.churn.rules import OVERALL, whole_days
 from journeykit.errors import ParameterError
 from journeykit.journey.groups import require_group
 from journeykit.results.base import Result
@@ -48,6 +48,17 @@ def by_segment(frame: pd.DataFrame, by: Any) -> pd.DataFrame:
 def unit_of(params: Mapping[str, Any]) -> str:
     """Tell what ages are counted in: days, or the terms of a contract."""
     return "terms" if params.get("churn") == "contract" else "days"
+
+
+def age(value: Any, unit: str) -> Any:
+    """Read an age: a duration of whole days, or a number in the durations' own unit."""
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+        if not 0 <= value < np.inf:
+            raise ParameterError(f"an age must be 0 or more, got {value!r}")
+        return value
+    if unit == "terms":
+        raise ParameterError(f"ages of a contract are counted in terms, say a number of them, got {value!r}")
+    return whole_days(value, name="age")
 
 
 IN_DAYS = ("comeback_days", "limit_days", "at_risk_days")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from journeykit.analyses.churn.counts import counts_of_log, counts_of_tenures
-from journeykit.analyses.churn.curve import SurvivalCurve, age
+from journeykit.analyses.churn.curve import SurvivalCurve
 from journeykit.analyses.churn.estimate import estimate
 from journeykit.analyses.churn.listing import Tenures
 from journeykit.analyses.churn.query import definition_of, described, settle
 from journeykit.analyses.churn.question import Query
 from journeykit.analyses.churn.rules import Cancel, Contract, Inactivity
-from journeykit.analyses.churn.shared import by_segment, in_unit
+from journeykit.analyses.churn.shared import age, by_segment, in_unit
 from journeykit.errors import ParameterError
 from journeykit.log.calendar import as_timestamp
 from journeykit.schema import check_confidence
