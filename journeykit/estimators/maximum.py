@@ -32,7 +32,10 @@ FLAT = 1e-8
 """Curvature, as a share of the largest, below which differences cannot tell it from none."""
 
 FIRST_STEPS, MOST_STEPS = 10, 200
-"""Steps up from each start, and from the best of where these led."""
+"""Steps up from each start, and from where the hopeful of these led."""
+
+HOPELESS = 0.02
+"""Share of the best start's loss by which another may be worse after the first steps, and still overtake it."""
 
 EDGE = 15.0
 """Logarithm of a parameter beyond which it is on its way to 0 or to infinity."""
@@ -107,8 +110,8 @@ def maximise(
 
     From each start the way up is looked for by some steps of the quasi-Newton
     method of Broyden, Fletcher, Goldfarb and Shanno, on the scale of
-    logarithms, and from the best end by more of them; on from there by
-    Newton's, until by slope and curvature less than
+    logarithms, and from where that was not hopeless by more of them; on from
+    the best end by Newton's, until by slope and curvature less than
     `NEAR` is left to gain; or `NEAR_RIDGE` where two parameters run away
     together and it hardly matters. What ends elsewhere is an error.
 
@@ -145,20 +148,22 @@ def maximise(
 
     first, exact = loss(coarse or log_likelihood), loss(log_likelihood)
 
-    def end_of(starts: Sequence[Floats], steps: int) -> Floats:
-        """Go up from each start, and say where the best of them came to."""
+    def ends_of(starts: Sequence[Floats], steps: int) -> list[Floats]:
+        """Go up from each start, and say where they came to, the best first."""
         ends = []
         for start in starts:
             scale = max(1.0, abs(first(start)))  # the sum over many customers would drown the step's tolerance
             options: Any = {"maxiter": steps, "gtol": 1e-6}
             found: Any = minimize(partial(_scaled, first, scale), start, method="BFGS", options=options)
-            ends.append(found)
-        return np.asarray(min(ends, key=lambda end: float(end.fun)).x)
+            ends.append(np.asarray(found.x))
+        return sorted(ends, key=first)
 
-    all_starts = [np.log(start) for start in starts]
-    logs, curvature = _climb(exact, first, end_of([end_of(all_starts, FIRST_STEPS)], MOST_STEPS))
-    if curvature is None:  # what was best after a few steps may have led astray
-        logs, curvature = _climb(exact, first, end_of(all_starts, MOST_STEPS))
+    soon = ends_of([np.log(start) for start in starts], FIRST_STEPS)
+    hopeful = [end for end in soon if first(end) - first(soon[0]) <= HOPELESS * abs(first(soon[0]))]
+    climbs = (_climb(exact, first, end) for end in ends_of(hopeful, MOST_STEPS))
+    logs, curvature = next(climbs)
+    while curvature is None and (another := next(climbs, None)):  # the best may have run up a ridge without an end
+        logs, curvature = another
     if curvature is None:
         reached = float(log_likelihood(np.exp(np.clip(logs, -60, 60))))
         far = ", ".join(f"{name} = {np.exp(log):.3g}" for name, log in zip(names, logs, strict=True))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from journeykit.log import InteractionLog
 
 MEASURES = ("alive_share", "purchases_each", "mean_value", "pace")
+ENDS = ("", "_low", "_high")
 
 
 def join_segments(
@@ -83,9 +84,6 @@ def _logarithm(model: BuyingModel, measure: str, z: float) -> tuple[float, float
     value, low, high = (float(row[f"{name}{end}"]) for end in ENDS)
     each = row["customers"] if measure == "purchases_each" else 1
     return float(np.log(value / each)), float(np.log(high / low) / (2 * z)) if low > 0 else np.inf
-
-
-ENDS = ("", "_low", "_high")
 
 
 def _logit(share: float) -> float:

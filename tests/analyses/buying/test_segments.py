@@ -8,6 +8,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from journeykit.analyses.buying import BuyingModel, buying_model
+from journeykit.datasets import load_sample
 from journeykit.errors import ParameterError
 from journeykit.log import read_log
 from journeykit.text import language
@@ -152,3 +153,12 @@ def test_amounts_that_tell_nothing_are_no_error_unless_asked_for():
     assert "could not be learnt from the amounts" in found.describe()
     with pytest.raises(ParameterError, match="spend=None"):
         buying_model(log, "mbg_nbd", "gamma_gamma")
+
+
+def test_each_segment_is_as_likely_by_its_own_model_as_by_that_of_all():
+    log = load_sample("guitar_shop")
+    asked = {"purchase": "order", "holdout": "90d", "spend": None}
+    apart, alike = (buying_model(log, "mbg_nbd", by=by, **asked) for by in ("channel", None))
+    gained = apart.summary["log_likelihood"].sum() - alike.summary["log_likelihood"].item()
+    assert gained > 0  # from another start the way up ends 8 lower for the app, with three times as many customers
+    assert apart.comparison["statistic"].dropna().item() == pytest.approx(2 * gained)
